@@ -1,0 +1,280 @@
+//! Records as bytes: the Confluent wire format around Avro, and the schemas this binary knows.
+//!
+//! A value is one zero byte, the registry's schema id (32 bits, big-endian) and the Avro datum. The
+//! header [`SCHEMA_HEADER`] carries the CRC-64-AVRO fingerprint of the writer's schema, so that our
+//! own records are readable with no registry. Every released schema is compiled in. Reading is
+//! bounded and never panics, whatever the bytes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock, RwLock};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_avro_fast::Schema;
+use serde_avro_fast::de::read::SliceRead;
+use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
+use serde_avro_fast::ser::SerializerConfig;
+
+use crate::entry::Entry;
+use crate::inputs::{Command, GatewayResult, Operation};
+
+/// The record header that carries the fingerprint of the writer's schema, 16 hexadecimal digits.
+pub const SCHEMA_HEADER: &str = "holdfast-schema";
+
+const FRAME_MAGIC: u8 = 0;
+const FRAME_BYTES: usize = 5;
+
+/// The longest list or map that a record may announce: more is an attack or a wrong schema.
+const MAX_ITEMS: usize = 10_000;
+/// How deep a record may nest; ours nest less than ten deep.
+const MAX_DEPTH: usize = 32;
+
+/// A schema registry's number for a schema; 0 is none.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct SchemaId(pub i32);
+
+impl fmt::Display for SchemaId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// The CRC-64-AVRO fingerprint of a schema's parsing canonical form (Avro specification).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SchemaFingerprint([u8; 8]);
+
+impl SchemaFingerprint {
+    /// Reads the header's 16 hexadecimal digits.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 16)?;
+        u64::from_str_radix(text, 16).ok().map(|number| Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for SchemaFingerprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for SchemaFingerprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// The records of the ledger's topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RecordKind {
+    /// [`Command`].
+    Command,
+    /// [`Operation`].
+    Operation,
+    /// [`GatewayResult`].
+    GatewayResult,
+    /// [`Entry`].
+    Entry,
+}
+
+impl RecordKind {
+    /// All of them, in the order in which they are registered.
+    pub const ALL: [Self; 4] = [Self::Command, Self::Operation, Self::GatewayResult, Self::Entry];
+
+    /// The schema that this binary writes.
+    pub fn schema(self) -> &'static CompiledSchema {
+        match self {
+            Self::Command => &COMMAND,
+            Self::Operation => &OPERATION,
+            Self::GatewayResult => &GATEWAY_RESULT,
+            Self::Entry => &ENTRY,
+        }
+    }
+
+    /// The topic whose values are such records.
+    pub fn topic(self) -> crate::Topic {
+        match self {
+            Self::Command => crate::Topic::Commands,
+            Self::Operation => crate::Topic::Operations,
+            Self::GatewayResult => crate::Topic::GatewayResults,
+            Self::Entry => crate::Topic::Journal,
+        }
+    }
+}
+
+/// A type that is the value of a topic's records.
+pub trait Record: Serialize + DeserializeOwned {
+    /// Which.
+    const KIND: RecordKind;
+}
+
+impl Record for Command {
+    const KIND: RecordKind = RecordKind::Command;
+}
+impl Record for Operation {
+    const KIND: RecordKind = RecordKind::Operation;
+}
+impl Record for GatewayResult {
+    const KIND: RecordKind = RecordKind::GatewayResult;
+}
+impl Record for Entry {
+    const KIND: RecordKind = RecordKind::Entry;
+}
+
+/// A schema that is compiled into this binary.
+pub struct CompiledSchema {
+    schema: Arc<Schema>,
+    json: String,
+    fingerprint: SchemaFingerprint,
+}
+
+impl CompiledSchema {
+    fn new(json: String) -> Self {
+        let schema: Schema = json.parse().expect("the schemas in avro/ are valid");
+        let fingerprint = SchemaFingerprint(*schema.rabin_fingerprint());
+        Self { schema: Arc::new(schema), json, fingerprint }
+    }
+
+    /// The whole schema as JSON, nothing by reference: what the registry is given.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// What its records carry in [`SCHEMA_HEADER`].
+    pub fn fingerprint(&self) -> SchemaFingerprint {
+        self.fingerprint
+    }
+}
+
+static COMMAND: LazyLock<CompiledSchema> =
+    LazyLock::new(|| CompiledSchema::new(include_str!("../avro/command.avsc").to_owned()));
+static OPERATION: LazyLock<CompiledSchema> =
+    LazyLock::new(|| CompiledSchema::new(include_str!("../avro/operation.avsc").to_owned()));
+static GATEWAY_RESULT: LazyLock<CompiledSchema> =
+    LazyLock::new(|| CompiledSchema::new(include_str!("../avro/gateway-result.avsc").to_owned()));
+static ENTRY: LazyLock<CompiledSchema> =
+    LazyLock::new(|| CompiledSchema::new(crate::compose::entry_schema()));
+
+/// Why a record's value could not be read. The text says what its sender should change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// No value, or no bytes.
+    #[error("the record has no value")]
+    Empty,
+    /// Not the Confluent wire format.
+    #[error(
+        "the value is not in the Confluent wire format (a zero byte, a schema id, an Avro datum)"
+    )]
+    NotFramed,
+    /// The schema with this id is neither compiled in nor known yet.
+    #[error("schema id {0} is not known to the schema registry")]
+    UnknownSchema(SchemaId),
+    /// The bytes do not follow their schema, or the schema is not that of this topic.
+    #[error("the value is not a {kind:?} under its schema: {reason}")]
+    Malformed {
+        /// What was expected.
+        kind: RecordKind,
+        /// What was found.
+        reason: String,
+    },
+}
+
+/// What a reader knows of schemas beside the compiled ones: those that others registered.
+#[derive(Default)]
+pub struct SchemaCatalog {
+    by_id: RwLock<BTreeMap<SchemaId, Arc<Schema>>>,
+}
+
+/// A schema id that meant one schema and now another: the registry has lost its memory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "schema id {id} stood for schema {known} and now stands for {found}: the schema registry is \
+     not the one that this log was written with; restore its data"
+)]
+pub struct SchemaIdConflict {
+    id: SchemaId,
+    known: SchemaFingerprint,
+    found: SchemaFingerprint,
+}
+
+impl SchemaCatalog {
+    /// Remembers that the registry gives this id to one of our own schemas.
+    pub fn learn_own(&self, id: SchemaId, kind: RecordKind) -> Result<(), SchemaIdConflict> {
+        self.insert(id, Arc::clone(&kind.schema().schema))
+    }
+
+    /// Remembers a schema that the registry knows; `json` as the registry gives it.
+    pub fn learn_foreign(&self, id: SchemaId, json: &str) -> Result<(), DecodeError> {
+        let schema: Schema = json.parse().map_err(|_| DecodeError::UnknownSchema(id))?;
+        self.insert(id, Arc::new(schema)).map_err(|_| DecodeError::UnknownSchema(id))
+    }
+
+    fn insert(&self, id: SchemaId, schema: Arc<Schema>) -> Result<(), SchemaIdConflict> {
+        let found = SchemaFingerprint(*schema.rabin_fingerprint());
+        let mut by_id = self.by_id.write().expect("no writer panics");
+        match by_id.get(&id).map(|schema| SchemaFingerprint(*schema.rabin_fingerprint())) {
+            Some(known) if known != found => Err(SchemaIdConflict { id, known, found }),
+            _ => {
+                by_id.insert(id, schema);
+                Ok(())
+            }
+        }
+    }
+
+    fn get(&self, id: SchemaId) -> Option<Arc<Schema>> {
+        self.by_id.read().expect("no writer panics").get(&id).cloned()
+    }
+
+    /// The record in a framed value. `fingerprint` is that of its header, where it has one.
+    pub fn decode<R: Record>(
+        &self,
+        value: Option<&[u8]>,
+        fingerprint: Option<SchemaFingerprint>,
+    ) -> Result<R, DecodeError> {
+        let (id, datum) = unframe(value)?;
+        let own = R::KIND.schema();
+        if fingerprint == Some(own.fingerprint) {
+            return decode_datum(datum, &own.schema);
+        }
+        let schema = self.get(id).ok_or(DecodeError::UnknownSchema(id))?;
+        decode_datum(datum, &schema)
+    }
+}
+
+/// The schema id in a value's frame, and the datum behind it.
+pub fn unframe(value: Option<&[u8]>) -> Result<(SchemaId, &[u8]), DecodeError> {
+    let value = value.filter(|value| !value.is_empty()).ok_or(DecodeError::Empty)?;
+    let (frame, datum) = value.split_at_checked(FRAME_BYTES).ok_or(DecodeError::NotFramed)?;
+    let [FRAME_MAGIC, a, b, c, d] = *frame else { return Err(DecodeError::NotFramed) };
+    Ok((SchemaId(i32::from_be_bytes([a, b, c, d])), datum))
+}
+
+fn decode_datum<R: Record>(datum: &[u8], schema: &Schema) -> Result<R, DecodeError> {
+    let malformed = |reason: String| DecodeError::Malformed { kind: R::KIND, reason };
+    let mut config = DeserializerConfig::new(schema);
+    config.max_seq_size = MAX_ITEMS;
+    config.allowed_depth = MAX_DEPTH;
+    let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
+    let record =
+        R::deserialize(state.deserializer()).map_err(|error| malformed(error.to_string()))?;
+    // A datum has no end mark: bytes left over mean that it was written under another schema.
+    let mut rest = state.into_reader();
+    match std::io::Read::read(&mut rest, &mut [0]) {
+        Ok(0) => Ok(record),
+        _ => Err(malformed("bytes are left over".to_owned())),
+    }
+}
+
+/// The framed value of a record under our own schema, to be sent with
+/// [`CompiledSchema::fingerprint`] in its header.
+pub fn encode<R: Record>(record: &R, id: SchemaId) -> Vec<u8> {
+    let mut value = Vec::with_capacity(512);
+    value.push(FRAME_MAGIC);
+    value.extend_from_slice(&id.0.to_be_bytes());
+    let mut config = SerializerConfig::new(&R::KIND.schema().schema);
+    serde_avro_fast::to_datum(record, value, &mut config)
+        .expect("our records follow our schemas, which the golden tests show for each of them")
+}

@@ -1,0 +1,288 @@
+//! Ids. Each is a newtype whose constructor is proof that the text is well formed.
+//!
+//! Wallets: `UUIDv5` of who owns what. Payments, deposits and attempts: `UUIDv8` derived from what
+//! makes a retry the same thing, so every node gives a retried request the same id. The last 32
+//! bits are the murmur2 of the wallet id: the id alone says which shard knows about it, whatever
+//! the number of shards. docs/ids.md has the recipe in Python.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::routing::{murmur2, shard_of_hash};
+use crate::{Currency, Partition, PartitionCount};
+
+/// The namespace of wallet ids: `UUIDv5(DNS, "holdfast")`.
+const WALLET_NAMESPACE: Uuid = Uuid::from_u128(0x2049_8a90_d434_5719_8a24_2511_18fa_86b7);
+
+/// Begins the hash of every derived id: the version of the recipe.
+const DERIVATION_TAG: &str = "holdfast.id.v1";
+
+/// A text that is not an id of the kind asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} is {expected}")]
+pub struct IdInvalid {
+    kind: &'static str,
+    expected: &'static str,
+}
+
+/// A text of `[A-Za-z0-9_-]`-like alphabet and bounded length, checked at construction.
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $expected:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdInvalid;
+
+            fn from_str(text: &str) -> Result<Self, IdInvalid> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(IdInvalid { kind: $kind, expected: $expected })
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+fn is_opaque(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+text_id!(
+    /// Whose installation of the product a wallet belongs to.
+    TenantId, "tenant", "1 to 64 of A-Z a-z 0-9 _ -", |text| is_opaque(text, 64)
+);
+text_id!(
+    /// Who owns a wallet: opaque to us, no personal data.
+    UserId, "user_id", "1 to 64 of A-Z a-z 0-9 _ -", |text| is_opaque(text, 64)
+);
+text_id!(
+    /// Which of a user's wallets in one currency.
+    WalletLabel, "label", "1 to 32 of a-z 0-9 _ -",
+    |text| is_opaque(text, 32) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+);
+text_id!(
+    /// The caller's name of one request: what makes a retry the same request.
+    IdempotencyKey, "Idempotency-Key", "1 to 255 visible ASCII characters",
+    |text| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+);
+text_id!(
+    /// Joins everything that one request set in motion, across every boundary.
+    CorrelationId, "correlation id", "1 to 128 visible ASCII characters",
+    |text| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+);
+text_id!(
+    /// The name of a configured gateway.
+    GatewayName, "gateway", "1 to 32 of a-z 0-9 _ -",
+    |text| is_opaque(text, 32) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+);
+text_id!(
+    /// The name of an external rail that money comes in by, for example `sepa`.
+    RailName, "rail", "1 to 32 of a-z 0-9 _ -",
+    |text| is_opaque(text, 32) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+);
+
+impl TenantId {
+    /// The tenant of an installation that has one.
+    pub fn default_tenant() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl WalletLabel {
+    /// The wallet meant when no label is given.
+    pub fn main() -> Self {
+        Self("main".to_owned())
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The 16 bytes, the key of stores and views.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// The id with these 16 bytes, as a store keeps them.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdInvalid;
+
+            /// Only the hyphenated lower-case form: ids are compared as text by others.
+            fn from_str(text: &str) -> Result<Self, IdInvalid> {
+                Uuid::try_parse(text)
+                    .ok()
+                    .filter(|uuid| {
+                        uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text
+                    })
+                    .map(Self)
+                    .ok_or(IdInvalid { kind: $kind, expected: "a hyphenated lower-case UUID" })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, formatter)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, formatter)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut buffer = Uuid::encode_buffer();
+                serializer.serialize_str(self.0.hyphenated().encode_lower(&mut buffer))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A wallet: one owner, one currency, one label.
+    WalletId, "a wallet id"
+);
+uuid_id!(
+    /// A payment.
+    PaymentId, "a payment id"
+);
+uuid_id!(
+    /// A deposit.
+    DepositId, "a deposit id"
+);
+uuid_id!(
+    /// An operation at a gateway: one attempt of a payment. Also the idempotency key that the
+    /// gateway gets.
+    OperationId, "an operation id"
+);
+
+impl WalletId {
+    /// The wallet of this owner, currency and label.
+    pub fn derive(
+        tenant: &TenantId,
+        user: &UserId,
+        currency: Currency,
+        label: &WalletLabel,
+    ) -> Self {
+        let name =
+            length_prefixed(&[tenant.as_str(), user.as_str(), currency.code(), label.as_str()]);
+        Self(Uuid::new_v5(&WALLET_NAMESPACE, &name))
+    }
+
+    /// The shard it lives on, of so many.
+    pub fn shard(self, count: PartitionCount) -> Partition {
+        shard_of_hash(self.routing_hash(), count)
+    }
+
+    fn routing_hash(self) -> u32 {
+        let mut buffer = Uuid::encode_buffer();
+        murmur2(self.0.hyphenated().encode_lower(&mut buffer).as_bytes())
+    }
+}
+
+impl PaymentId {
+    /// The payment that this key asks of this wallet.
+    pub fn derive(tenant: &TenantId, wallet: WalletId, key: &IdempotencyKey) -> Self {
+        let parent = wallet.to_string();
+        Self(derive(tenant, "payment", &parent, key.as_str(), wallet.routing_hash()))
+    }
+
+    /// The shard of its wallet, of so many.
+    pub fn shard(self, count: PartitionCount) -> Partition {
+        shard_of_hash(self.routing_hash(), count)
+    }
+
+    fn routing_hash(self) -> u32 {
+        let [.., a, b, c, d] = *self.0.as_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+}
+
+impl DepositId {
+    /// The deposit that this key asks of this wallet.
+    pub fn derive(tenant: &TenantId, wallet: WalletId, key: &IdempotencyKey) -> Self {
+        let parent = wallet.to_string();
+        Self(derive(tenant, "deposit", &parent, key.as_str(), wallet.routing_hash()))
+    }
+}
+
+impl OperationId {
+    /// The attempt of a payment with this number, counted from 1.
+    pub fn attempt(tenant: &TenantId, payment: PaymentId, number: u32) -> Self {
+        let parent = payment.to_string();
+        Self(derive(tenant, "attempt", &parent, &number.to_string(), payment.routing_hash()))
+    }
+}
+
+/// 90 bits of SHA-256 over the parts, version 8, and the routing hash in the last 32 bits.
+fn derive(tenant: &TenantId, operation: &str, parent: &str, key: &str, routing_hash: u32) -> Uuid {
+    let parts = length_prefixed(&[DERIVATION_TAG, tenant.as_str(), operation, parent, key]);
+    let digest = Sha256::digest(parts);
+    let mut bytes = [0; 16];
+    bytes[..12].copy_from_slice(&digest[..12]);
+    bytes[12..].copy_from_slice(&routing_hash.to_be_bytes());
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Each part after its length (32 bits, big-endian), so that no two lists look alike.
+pub(crate) fn length_prefixed(parts: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
+    for part in parts {
+        let length = u32::try_from(part.len()).expect("a part is a short text");
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes
+}
+
+#[cfg(test)]
+#[path = "id_tests.rs"]
+mod tests;

@@ -1,0 +1,57 @@
+//! Tests of ids: golden values that producers in other languages must get too.
+
+use super::*;
+
+fn wallet() -> WalletId {
+    let user = "123e4567-e89b-12d3-a456-426614174000".parse().expect("valid");
+    let currency = "USD".parse().expect("valid");
+    WalletId::derive(&TenantId::default_tenant(), &user, currency, &WalletLabel::main())
+}
+
+#[test]
+fn a_wallet_id_survives_its_text_in_one_form_only() {
+    let text = wallet().to_string();
+    assert_eq!(text.parse::<WalletId>(), Ok(wallet()));
+    assert!(text.to_uppercase().parse::<WalletId>().is_err());
+    assert!(text.replace('-', "").parse::<WalletId>().is_err());
+}
+
+#[test]
+fn a_derived_id_lives_on_the_shard_of_its_wallet() {
+    for shards in 1..50 {
+        let count = PartitionCount::try_from(shards).expect("valid");
+        for key in ["a", "b", "order-1"] {
+            let key = key.parse().expect("valid");
+            let payment = PaymentId::derive(&TenantId::default_tenant(), wallet(), &key);
+            assert_eq!(payment.shard(count), wallet().shard(count));
+        }
+    }
+}
+
+#[test]
+fn a_derived_id_is_a_version_8_uuid_and_depends_on_every_part() {
+    let tenant = TenantId::default_tenant();
+    let key: IdempotencyKey = "order-1".parse().expect("valid");
+    let payment = PaymentId::derive(&tenant, wallet(), &key);
+    assert_eq!(payment.to_string().as_bytes()[14], b'8');
+    let other_tenant = "other".parse().expect("valid");
+    assert_ne!(payment, PaymentId::derive(&other_tenant, wallet(), &key));
+    let other_key = "order-2".parse().expect("valid");
+    assert_ne!(payment, PaymentId::derive(&tenant, wallet(), &other_key));
+    let deposit = DepositId::derive(&tenant, wallet(), &key);
+    assert_ne!(payment.as_bytes(), deposit.as_bytes());
+    let attempts = [1, 2].map(|number| OperationId::attempt(&tenant, payment, number));
+    assert_ne!(attempts[0], attempts[1]);
+}
+
+#[test]
+fn texts_have_an_alphabet_and_a_length() {
+    assert!("".parse::<UserId>().is_err());
+    assert!("a b".parse::<UserId>().is_err());
+    assert!("x".repeat(65).parse::<UserId>().is_err());
+    assert!("Main".parse::<WalletLabel>().is_err());
+    assert!("savings_2".parse::<WalletLabel>().is_ok());
+    assert!("key with space".parse::<IdempotencyKey>().is_err());
+    assert!("x".repeat(255).parse::<IdempotencyKey>().is_ok());
+    assert!("x".repeat(256).parse::<IdempotencyKey>().is_err());
+}
