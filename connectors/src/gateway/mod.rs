@@ -1,0 +1,17 @@
+//! Gateways: the external payment providers, and the only code that calls them.
+//!
+//! - [`operation`]: what is asked of a gateway, and the classified answer that goes back.
+//! - [`classification`]: the one table from "what came back over the wire" to an outcome class.
+//! - [`simulator_client`]: the HTTP client of a gateway of kind `simulator`.
+//! - [`simulator`]: that gateway itself, a real and stateful HTTP server that misbehaves on
+//!   request.
+//!
+//! Invariants: an operation is tried once, retries belong to the ledger; an outcome that is not
+//! known is reported as unknown and never guessed; nothing here knows of Kafka, shards, attempts of
+//! earlier processes, or what a payment does with an outcome.
+
+pub mod classification;
+pub mod evidence;
+pub mod operation;
+pub mod simulator;
+pub mod simulator_client;

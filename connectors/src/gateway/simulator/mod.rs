@@ -1,0 +1,190 @@
+//! The gateway simulator: a payment provider of its own, over real HTTP, stateful and durable.
+//!
+//! # Its API
+//!
+//! `POST /v1/charges`, header `Idempotency-Key: <1 to 255 visible ASCII>`, JSON body
+//! `{amount, currency, reference, attempt_id}` (amount in minor units, reference = payment id):
+//!
+//! - 201 `{id: "ch_…", status: "succeeded" | "declined", decline_code?, amount, currency,
+//!   reference, attempt_id, idempotency_key, created}` (`created`: Unix time in milliseconds). A
+//!   declined charge is decided, and stored, as a succeeded one is.
+//! - The same key and body again: the stored answer with `Idempotent-Replayed: true`, for ever.
+//! - 409 `idempotency_key_in_use` while another request with the key is under way, 422
+//!   `idempotency_key_reused` for another body under a settled key.
+//! - Errors: `{error: {code, message}, processed?: false}`. `processed: false` is a promise that
+//!   this request charged nothing and never will; 5xx, 409 and 422 do not make it.
+//!
+//! `GET /v1/charges?idempotency_key=…`, the inquiry: 200 `{found: true, idempotency_key, charge}`
+//! or `{found: false, idempotency_key}`; 409 while a request with the key is under way. So
+//! inquiries are authoritative, the ingestion window is zero, and not-found is never a 404.
+//!
+//! `GET /v1/ground-truth`: every charge ever decided, one JSON object per line, oldest first, with
+//! the fields of the 201 above: for `holdfast audit`. `GET /health`: `{status: "ok", charges}`.
+//!
+//! Every answer carries a `Request-Id`. Amounts make it misbehave: see [`magic`].
+//!
+//! # Invariants
+//!
+//! - A key is charged at most once, also across kill -9 and restart on the same state directory.
+//! - No answer, and no silence, precedes the charge it is about being in the file
+//!   ([`ground_truth`]); an unanswered charge may or may not be there.
+//! - A stop is graceful: pauses end at once, bookings under way are finished and answered, silent
+//!   calls are reset.
+//!
+//! It deliberately knows nothing of payments, wallets or the ledger, and has no credentials: it
+//! listens on loopback unless told otherwise.
+
+mod answers;
+mod charge_book;
+pub mod ground_truth;
+pub mod magic;
+mod routes;
+mod severable;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use charge_book::ChargeBook;
+use ground_truth::GroundTruthError;
+use routes::Desk;
+use severable::{Lever, SeverableListener};
+
+/// Longest time that a stop waits for connections to end; a caller that never finishes sending its
+/// request must not hold the process.
+const LONGEST_DRAIN: Duration = Duration::from_secs(10);
+
+/// How long the simulator's pauses are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Before a slow answer.
+    pub short: Duration,
+    /// Before a very slow charge.
+    pub long: Duration,
+}
+
+/// What a simulator needs to start.
+#[derive(Debug, Clone)]
+pub struct SimulatorOptions {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Directory of the ground truth, made when missing.
+    pub state_dir: PathBuf,
+    /// Its pauses.
+    pub pace: Pace,
+}
+
+/// Why a simulator cannot start or go on.
+#[derive(Debug, Error)]
+pub enum SimulatorError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The ground truth cannot be opened.
+    #[error(transparent)]
+    GroundTruth(#[from] GroundTruthError),
+    /// A thread or task of the simulator ended in a panic.
+    #[error("a part of the gateway simulator has crashed: {0}")]
+    Crashed(String),
+}
+
+/// A simulator that listens, and answers as soon as it is served.
+#[derive(Debug)]
+pub struct Simulator {
+    listener: TcpListener,
+    address: SocketAddr,
+    book: ChargeBook,
+    writer: JoinHandle<()>,
+    pace: Pace,
+}
+
+impl Default for Pace {
+    /// The pauses that the documentation of the magic amounts names.
+    fn default() -> Self {
+        Self { short: Duration::from_millis(1500), long: Duration::from_secs(15) }
+    }
+}
+
+impl Simulator {
+    /// Loads the ground truth of the state directory, then starts to listen: whoever can connect is
+    /// answered with all charges known.
+    pub async fn bind(options: SimulatorOptions) -> Result<Self, SimulatorError> {
+        let SimulatorOptions { listen, state_dir, pace } = options;
+        let (book, writer) = tokio::task::spawn_blocking(move || ChargeBook::open(&state_dir))
+            .await
+            .map_err(|crash| SimulatorError::Crashed(crash.to_string()))??;
+        let cannot_listen = |source| SimulatorError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
+        let address = listener.local_addr().map_err(cannot_listen)?;
+        Ok(Self { listener, address, book, writer, pace })
+    }
+
+    /// The address it listens on, with the port that was taken.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown` completes, then stops gracefully. Returns when every booking is in
+    /// the file and the file is closed, so that the state directory can be used again at once.
+    pub async fn serve(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), SimulatorError> {
+        let (stop, stopping) = watch::channel(false);
+        info!(address = %self.address, charges = self.book.charges(), "Gateway simulator listens.");
+
+        let router = routes::router(Arc::new(Desk {
+            book: self.book,
+            pace: self.pace,
+            stopping: stopping.clone(),
+        }));
+        let server = axum::serve(
+            SeverableListener(self.listener),
+            router.into_make_service_with_connect_info::<Lever>(),
+        )
+        .with_graceful_shutdown(async move {
+            shutdown.await;
+            stop.send_replace(true);
+        });
+        let drained = tokio::select! {
+            ended = server => {
+                ended.map_err(|source| SimulatorError::Listen { address: self.address, source })?;
+                true
+            }
+            () = drain_deadline(stopping) => false,
+        };
+        if !drained {
+            warn!("Connections were still open at the end of the drain time.");
+            return Ok(());
+        }
+        // The writer ends when the last handler and the last late booking have let go of the book.
+        let writer = tokio::task::spawn_blocking(move || self.writer.join());
+        match writer.await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(SimulatorError::Crashed("the writer panicked".to_owned())),
+            Err(crash) => return Err(SimulatorError::Crashed(crash.to_string())),
+        }
+        info!("Gateway simulator has stopped.");
+        Ok(())
+    }
+}
+
+async fn drain_deadline(mut stopping: watch::Receiver<bool>) {
+    // A sender that is gone has stopped as well.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    tokio::time::sleep(LONGEST_DRAIN).await;
+}

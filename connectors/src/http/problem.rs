@@ -1,0 +1,194 @@
+//! Refusals as callers see them: `application/problem+json` (RFC 9457).
+//!
+//! A [`Problem`] travels in the extensions of its response until `exchange` writes its body, because
+//! only there the request id is known. What a caller must not see is logged there and goes nowhere.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use schemas::{ErrorCode, IdempotencyKey, PaymentId};
+use serde::Serialize;
+use tracing::{debug, error};
+use uuid::Uuid;
+
+use super::exchange::RequestIds;
+
+/// Where docs/errors.md is served.
+const DOCUMENT: &str = "/docs/errors";
+
+/// The longest detail that repeats what a caller sent, in bytes.
+const MAX_DETAIL_BYTES: usize = 500;
+
+/// The longest name of a field that is repeated, in bytes.
+const MAX_PARAM_BYTES: usize = 100;
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub(super) struct Problem(Box<Parts>);
+
+/// Boxed, for a result is passed on more often than refused.
+#[derive(Debug, Clone)]
+struct Parts {
+    code: ErrorCode,
+    detail: Cow<'static, str>,
+    param: Option<Cow<'static, str>>,
+    decline_code: Option<String>,
+    payment_id: Option<PaymentId>,
+    idempotency_key: Option<IdempotencyKey>,
+    cause: Option<String>,
+}
+
+/// The body, field by field as the contract has it.
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    r#type: &'a str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decline_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<PaymentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
+    request_id: Uuid,
+    retryable: bool,
+    doc_url: &'a str,
+}
+
+impl Problem {
+    /// A refusal in the words of the code's table.
+    pub fn of(code: ErrorCode) -> Self {
+        Self::because(code, code.meaning())
+    }
+
+    /// A refusal that says more than the table.
+    pub fn because(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Parts {
+            code,
+            detail: bounded(detail.into(), MAX_DETAIL_BYTES),
+            param: None,
+            decline_code: None,
+            payment_id: None,
+            idempotency_key: None,
+            cause: None,
+        }))
+    }
+
+    /// A malformed request, and what is wrong with it.
+    pub fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::because(ErrorCode::InvalidRequest, detail)
+    }
+
+    /// A defect of ours. `cause` is for the log alone.
+    pub fn internal(cause: impl Display) -> Self {
+        Self::of(ErrorCode::Internal).caused_by(cause)
+    }
+
+    /// Names the field or parameter at fault.
+    pub fn param(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.0.param = Some(bounded(name.into(), MAX_PARAM_BYTES));
+        self
+    }
+
+    /// Names the payment that exists all the same.
+    pub fn payment(mut self, id: PaymentId) -> Self {
+        self.0.payment_id = Some(id);
+        self
+    }
+
+    /// Repeats the gateway's code.
+    pub fn decline_code(mut self, code: &str) -> Self {
+        self.0.decline_code = Some(code.to_owned());
+        self
+    }
+
+    /// Says with which key the request is safe to repeat.
+    pub fn repeat_with(mut self, key: &IdempotencyKey) -> Self {
+        self.0.idempotency_key = Some(key.clone());
+        self
+    }
+
+    /// What the operator should know and the caller should not.
+    pub fn caused_by(mut self, cause: impl Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Its code.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// The field or parameter at fault.
+    #[cfg(test)]
+    pub fn param_name(&self) -> Option<&str> {
+        self.0.param.as_deref()
+    }
+
+    /// One log line: an error only for what an operator must look at.
+    pub fn log(&self, ids: &RequestIds) {
+        let (code, cause) = (self.0.code.code(), self.0.cause.as_deref().unwrap_or_default());
+        let RequestIds { request_id, correlation_id } = ids;
+        if self.0.code == ErrorCode::Internal {
+            error!(%request_id, %correlation_id, cause, "A request met a defect.");
+        } else {
+            debug!(%request_id, %correlation_id, code, cause, "A request was refused.");
+        }
+    }
+
+    /// Writes the body into the response that carried the problem.
+    pub fn write_body(&self, request_id: Uuid, response: &mut Response) {
+        let parts = &self.0;
+        let document = format!("{DOCUMENT}#{}", parts.code.code());
+        let body = ProblemBody {
+            r#type: &document,
+            title: parts.code.meaning(),
+            status: parts.code.status(),
+            detail: &parts.detail,
+            code: parts.code.code(),
+            param: parts.param.as_deref(),
+            decline_code: parts.decline_code.as_deref(),
+            payment_id: parts.payment_id,
+            idempotency_key: parts.idempotency_key.as_ref().map(IdempotencyKey::as_str),
+            request_id,
+            retryable: parts.code.is_retryable(),
+            doc_url: &document,
+        };
+        let body = serde_json::to_vec(&body).expect("texts and numbers are JSON");
+        *response.body_mut() = Body::from(body);
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let code = self.0.code;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() =
+            StatusCode::from_u16(code.status()).expect("the table has HTTP statuses");
+        // 404 and 500 may be repeated too, but there is no telling when it helps.
+        if code.is_retryable() && matches!(code.status(), 409 | 503) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The text, cut at a character boundary to at most so many bytes.
+fn bounded(text: Cow<'static, str>, most_bytes: usize) -> Cow<'static, str> {
+    if text.len() <= most_bytes {
+        return text;
+    }
+    let cut = text.floor_char_boundary(most_bytes);
+    Cow::Owned(format!("{}…", &text[..cut]))
+}

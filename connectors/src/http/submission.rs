@@ -1,0 +1,98 @@
+//! From a proven request to its decision: wait, append, look.
+
+use std::time::Duration;
+
+use schemas::entry::{Decision, Verdict};
+use schemas::inputs::Envelope;
+use schemas::{ErrorCode, WalletId};
+use tokio::time::{Instant, timeout_at};
+
+use super::Api;
+use super::exchange::RequestIds;
+use super::problem::Problem;
+use crate::ports::{AppendError, CommandOutcome, Request, ViewError};
+
+/// How long after its request a command may be handled: nobody waits longer, and the caller was told
+/// to repeat it with its key.
+pub(super) const COMMAND_LIFETIME: Duration = Duration::from_mins(1);
+
+/// Who asks, in the audit trail.
+const ACTOR: &str = "api";
+
+impl Api {
+    /// What every command of this request carries. `idempotency_key` is empty where the object's
+    /// identity is its key.
+    pub(super) fn envelope(&self, ids: &RequestIds, idempotency_key: &str) -> Envelope {
+        Envelope {
+            command_id: ids.request_id.to_string(),
+            tenant: self.tenant.as_str().to_owned(),
+            idempotency_key: idempotency_key.to_owned(),
+            correlation_id: ids.correlation_id.as_str().to_owned(),
+            actor: ACTOR.to_owned(),
+            deadline: Some((self.ports.now)().plus(COMMAND_LIFETIME)),
+        }
+    }
+
+    /// Appends a request and waits for its decision until the deadline; none if there was none by
+    /// then. Either way the request is in the log.
+    ///
+    /// # Errors
+    /// The log did not confirm, or did not take the request.
+    pub(super) async fn submit(
+        &self,
+        wallet: WalletId,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<Option<CommandOutcome>, Problem> {
+        let envelope = match &request {
+            Request::Command(command) => &command.envelope,
+            Request::Operation(operation) => &operation.envelope,
+        };
+        // Registered first: the decision may be there before the append returns.
+        let outcome = self.ports.views.outcome(&envelope.command_id);
+        self.ports.log.append(wallet, request).await?;
+        // A view that stops has not decided either.
+        Ok(timeout_at(deadline, outcome).await.ok().and_then(Result::ok))
+    }
+}
+
+/// What became of a request that the ledger did not refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It did what it asked.
+    Done,
+    /// An earlier request had done it.
+    Replayed,
+}
+
+/// The effect of a decision.
+///
+/// # Errors
+/// The refusal, in the ledger's words.
+pub(super) fn effect(decision: &Decision) -> Result<Effect, Problem> {
+    match decision.verdict {
+        Verdict::Accepted => Ok(Effect::Done),
+        Verdict::Replayed => Ok(Effect::Replayed),
+        Verdict::Refused => Err(match ErrorCode::from_code(&decision.code) {
+            Some(code) => Problem::because(code, decision.detail.clone()),
+            None => Problem::internal(format!("unknown refusal {}", decision.code)),
+        }),
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        let code = match &error {
+            AppendError::Unconfirmed(_) => ErrorCode::LogUnavailable,
+            AppendError::QueueFull => ErrorCode::Overloaded,
+            AppendError::NotReady(_) => ErrorCode::NotReady,
+        };
+        Problem::of(code).caused_by(error)
+    }
+}
+
+impl From<ViewError> for Problem {
+    fn from(error: ViewError) -> Self {
+        Problem::internal(error)
+    }
+}

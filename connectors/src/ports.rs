@@ -1,0 +1,171 @@
+//! What the API needs from the rest of the system, as ports that `topology` implements.
+//!
+//! No Kafka and no RocksDB is known here: a command goes into a log, answers come out of views.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use schemas::entry::Decision;
+use schemas::inputs::{Command, Operation};
+use schemas::read_model::{
+    DepositRow, PaymentRow, PaymentStatus, WalletMovement, WalletRow,
+};
+use schemas::{
+    DepositId, GatewayName, Partition, PaymentId, Position, Timestamp, UserId, WalletId,
+};
+use tokio::sync::{oneshot, watch};
+
+/// A future that a port returns.
+pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What can be appended to the log.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// To topic `commands`.
+    Command(Command),
+    /// To topic `operations`.
+    Operation(Operation),
+}
+
+/// Where commands go in.
+pub trait CommandLog: Send + Sync {
+    /// Appends a request to the shard of its wallet. `Ok` means durable.
+    ///
+    /// # Errors
+    /// Within a bounded time, when the log did not confirm or its queue is full.
+    fn append(
+        &self,
+        wallet: WalletId,
+        request: Request,
+    ) -> PortFuture<'_, Result<(), AppendError>>;
+}
+
+/// Why a request was not confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The log did not confirm in time; whether it has the request is not known.
+    #[error("the log did not confirm in time: {0}")]
+    Unconfirmed(String),
+    /// Too many requests wait for confirmation; this one was not sent.
+    #[error("too many requests wait for the log")]
+    QueueFull,
+    /// The schemas are not registered yet; this request was not sent.
+    #[error("not ready: {0}")]
+    NotReady(String),
+}
+
+/// What the ledger decided about one request, once the local view shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandOutcome {
+    /// The entry of the request.
+    pub position: Position,
+    /// Accepted, replayed or refused.
+    pub decision: Decision,
+}
+
+/// The read models.
+pub trait Views: Send + Sync {
+    /// A payment.
+    fn payment(&self, id: PaymentId) -> Result<Option<PaymentRow>, ViewError>;
+
+    /// A wallet.
+    fn wallet(&self, id: WalletId) -> Result<Option<WalletRow>, ViewError>;
+
+    /// A deposit.
+    fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, ViewError>;
+
+    /// Payments, newest first by (created at, id).
+    fn payments(
+        &self,
+        filter: &PaymentFilter,
+        page: PageRequest<(Timestamp, PaymentId)>,
+    ) -> Result<Page<PaymentRow, (Timestamp, PaymentId)>, ViewError>;
+
+    /// Entries that moved posted money of a wallet, newest first by offset: every row has a line.
+    fn statement(
+        &self,
+        wallet: WalletId,
+        page: PageRequest<i64>,
+    ) -> Result<Page<WalletMovement, i64>, ViewError>;
+
+    /// The latest entry of a partition that the views have applied; none before the first.
+    fn applied(&self, partition: Partition) -> Option<Position>;
+
+    /// The shard of a wallet.
+    fn shard(&self, wallet: WalletId) -> Partition;
+
+    /// Changes whenever the views have applied more: wait on it, then look again.
+    fn progress(&self) -> watch::Receiver<u64>;
+
+    /// Resolves when the views have applied the entry of this command. Register before appending;
+    /// dropping the receiver unregisters.
+    fn outcome(&self, command_id: &str) -> oneshot::Receiver<CommandOutcome>;
+}
+
+/// The views could not be read; a defect, or the process is stopping.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the view could not be read: {0}")]
+pub struct ViewError(pub String);
+
+/// Which payments to list; none of a field means any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PaymentFilter {
+    /// Of this wallet.
+    pub wallet_id: Option<WalletId>,
+    /// Of this user.
+    pub user_id: Option<UserId>,
+    /// In this status.
+    pub status: Option<PaymentStatus>,
+    /// At this gateway.
+    pub gateway: Option<GatewayName>,
+    /// Created at this time or later.
+    pub created_from: Option<Timestamp>,
+    /// Created before this time.
+    pub created_to: Option<Timestamp>,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRequest<C> {
+    /// What comes after (is older than) this; none for the newest.
+    pub after: Option<C>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T, C> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Where the next part begins; none when there is no more.
+    pub next: Option<C>,
+}
+
+/// Whether the process can do its work, truthfully.
+pub trait Health: Send + Sync {
+    /// Every component and what it says of itself now.
+    fn components(&self) -> Vec<Component>;
+}
+
+/// One part of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// For example `log`, `shards`, `views`, `registry`.
+    pub name: &'static str,
+    /// Whether it does its work.
+    pub status: ComponentStatus,
+    /// What a person would want to know.
+    pub detail: String,
+}
+
+/// How a component is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComponentStatus {
+    /// It does its work.
+    Up,
+    /// It is on its way: starting, restoring, catching up.
+    Starting,
+    /// It does not do its work.
+    Down,
+}

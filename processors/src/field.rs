@@ -1,0 +1,126 @@
+//! Turns the plain fields of an input into proven values, or refuses them by name.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use schemas::inputs::Envelope;
+use schemas::{
+    Amount, AmountInvalid, Currency, ErrorCode, IdempotencyKey, Sealed, TenantId, WalletId,
+};
+
+use crate::draft::{DecideContext, Draft, Refusal, Rejection};
+use crate::policy::PlaintextRule;
+
+pub(crate) fn parse<T: FromStr>(name: &str, text: &str) -> Result<T, Rejection>
+where
+    T::Err: Display,
+{
+    text.parse().map_err(|error| {
+        Rejection::because(ErrorCode::FieldInvalid, format!("field {name}: {error}"))
+    })
+}
+
+pub(crate) fn tenant(envelope: &Envelope) -> Result<TenantId, Rejection> {
+    if envelope.tenant.is_empty() {
+        return Ok(TenantId::default_tenant());
+    }
+    parse("tenant", &envelope.tenant)
+}
+
+pub(crate) fn idempotency_key(envelope: &Envelope) -> Result<IdempotencyKey, Rejection> {
+    if envelope.idempotency_key.is_empty() {
+        return Err(Rejection::of(ErrorCode::IdempotencyKeyRequired));
+    }
+    envelope.idempotency_key.parse().map_err(|_| Rejection::of(ErrorCode::IdempotencyKeyInvalid))
+}
+
+pub(crate) fn amount(minor: i64) -> Result<Amount, Rejection> {
+    Amount::try_from(minor).map_err(|invalid| {
+        Rejection::of(match invalid {
+            AmountInvalid::NotPositive => ErrorCode::AmountNotPositive,
+            AmountInvalid::TooLarge => ErrorCode::AmountTooLarge,
+        })
+    })
+}
+
+pub(crate) fn currency(code: &str) -> Result<Currency, Rejection> {
+    code.parse().map_err(|_| Rejection::of(ErrorCode::CurrencyUnknown))
+}
+
+pub(crate) fn text(name: &str, text: &str, length: RangeInclusive<usize>) -> Result<(), Rejection> {
+    if length.contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let (least, most) = length.into_inner();
+    Err(Rejection::because(
+        ErrorCode::FieldInvalid,
+        format!("field {name}: {least} to {most} bytes of text without control characters"),
+    ))
+}
+
+/// A sealed text within its bound, and encrypted where the profile asks for it.
+pub(crate) fn sealed(
+    name: &str,
+    sealed: Option<&Sealed>,
+    most_bytes: usize,
+    ctx: &DecideContext<'_>,
+) -> Result<(), Rejection> {
+    let Some(sealed) = sealed else { return Ok(()) };
+    if sealed.bytes.0.len() > most_bytes || sealed.digest.0.len() != 32 {
+        let detail = format!("field {name}: at most {most_bytes} bytes and a digest of 32");
+        return Err(Rejection::because(ErrorCode::FieldInvalid, detail));
+    }
+    if sealed.is_plaintext() && ctx.policy.plaintext == PlaintextRule::Refused {
+        let detail = format!("field {name}: an empty key_id is for profile dev only");
+        return Err(Rejection::because(ErrorCode::FieldInvalid, detail));
+    }
+    Ok(())
+}
+
+pub(crate) fn same_id<T: PartialEq + Display>(
+    name: &str,
+    given: &T,
+    derived: &T,
+) -> Result<(), Rejection> {
+    if given == derived {
+        return Ok(());
+    }
+    let detail = format!("field {name} is {given}, the other fields derive {derived}");
+    Err(Rejection::because(ErrorCode::IdMismatch, detail))
+}
+
+/// The wallet lives on the shard that got the input.
+pub(crate) fn routed(wallet: WalletId, ctx: &DecideContext<'_>) -> Result<(), Rejection> {
+    let shard = wallet.shard(ctx.policy.partitions);
+    if shard == ctx.partition {
+        return Ok(());
+    }
+    let detail = format!(
+        "wallet {wallet} belongs on partition {shard}, the record came on {}; use the wallet id as \
+         key and Java's partitioner (librdkafka: partitioner=murmur2_random)",
+        ctx.partition
+    );
+    Err(Rejection::because(ErrorCode::Misrouted, detail))
+}
+
+pub(crate) fn same_currency(wallet: Currency, asked: Currency) -> Result<(), Rejection> {
+    if wallet == asked {
+        return Ok(());
+    }
+    let detail = format!("the wallet holds {wallet}, the request is in {asked}");
+    Err(Rejection::because(ErrorCode::CurrencyMismatch, detail))
+}
+
+pub(crate) fn deadline_passed(envelope: &Envelope, ctx: &DecideContext<'_>) -> bool {
+    envelope.deadline.is_some_and(|deadline| ctx.at > deadline)
+}
+
+/// The answer to a key that was used before: the same request is a replay, another is refused.
+pub(crate) fn replay(is_same_request: bool) -> Result<Draft, Refusal> {
+    if is_same_request {
+        Ok(Draft::replayed())
+    } else {
+        Err(Rejection::of(ErrorCode::IdempotencyKeyReused).into())
+    }
+}

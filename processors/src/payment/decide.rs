@@ -1,0 +1,162 @@
+//! Decides a request to pay. **This is where a payment is accepted or refused.**
+//!
+//! A column of guards, each with its named refusal; then the point of no return: the payment exists,
+//! and it either fails at once or money is held and the gateway is asked to charge.
+
+use schemas::account::{Account, Balances, Layer, Side};
+use schemas::event::{AttemptStarted, Event, Hold, PaymentRequested};
+use schemas::inputs::{self, Envelope};
+use schemas::{ErrorCode, Fingerprint, GatewayName, Money, OperationId, PaymentId, WalletId};
+
+use super::gateway::{fail, request_submit};
+use super::state::{Attempt, Payment, Phase};
+use crate::draft::{DecideContext, Draft, Refusal, Rejection};
+use crate::field;
+use crate::state::{ReadLedger, StateError};
+
+/// The longest description, in bytes.
+const MAX_DESCRIPTION_BYTES: usize = 1 << 10;
+/// The longest metadata object, in bytes of JSON.
+const MAX_METADATA_BYTES: usize = 16 << 10;
+/// The longest service id, in bytes.
+const MAX_SERVICE_BYTES: usize = 64;
+
+/// Decides one request to pay.
+pub(crate) fn pay(
+    state: &dyn ReadLedger,
+    envelope: &Envelope,
+    request: &inputs::Pay,
+    ctx: &DecideContext<'_>,
+) -> Result<Draft, Refusal> {
+    let tenant = field::tenant(envelope)?;
+    let key = field::idempotency_key(envelope)?;
+    let wallet_id: WalletId = field::parse("wallet_id", &request.wallet_id)?;
+    let payment_id: PaymentId = field::parse("payment_id", &request.payment_id)?;
+    field::same_id("payment_id", &payment_id, &PaymentId::derive(&tenant, wallet_id, &key))?;
+    field::routed(wallet_id, ctx)?;
+    let money = Money::new(field::amount(request.amount)?, field::currency(&request.currency)?);
+    let gateway = gateway_of(request, ctx)?;
+    check_texts(request, ctx)?;
+    let fingerprint = Fingerprint::of_payment(
+        wallet_id,
+        money,
+        gateway.as_ref(),
+        request.service_id.as_deref(),
+        request.description.as_ref(),
+        request.metadata.as_ref(),
+    );
+    if let Some(known) = state.payment(payment_id)? {
+        return field::replay(known.fingerprint == fingerprint);
+    }
+    let Some(wallet) = state.wallet(wallet_id)?.filter(|wallet| wallet.tenant == tenant) else {
+        return Err(Rejection::of(ErrorCode::WalletNotFound).into());
+    };
+    field::same_currency(wallet.currency, money.currency())?;
+
+    // The point of no return: from here on the payment exists, even if it fails.
+    let payment = Payment {
+        id: payment_id,
+        tenant,
+        wallet_id,
+        money,
+        fingerprint,
+        deadline: ctx.at.plus(ctx.policy.payment.total_deadline),
+        correlation_id: envelope.correlation_id.clone(),
+        timer_generation: 0,
+        phase: Phase::Requested,
+    };
+    let mut draft = Draft::accepted();
+    draft.event(Event::PaymentRequested(PaymentRequested {
+        payment_id,
+        wallet_id,
+        user_id: wallet.user_id,
+        amount: money.amount(),
+        currency: money.currency(),
+        fingerprint,
+        deadline: payment.deadline,
+        correlation_id: payment.correlation_id.clone(),
+    }));
+    let gateway = ctx.policy.gateway(gateway.as_ref()).expect("checked by gateway_of");
+    if field::deadline_passed(envelope, ctx) {
+        fail(&mut draft, &payment, &Rejection::of(ErrorCode::DeadlineExceeded));
+    } else if let Some(rejection) = funds_missing(state, &payment, &gateway.name)? {
+        fail(&mut draft, &payment, &rejection);
+    } else {
+        reserve(&mut draft, &payment, &gateway.name, ctx);
+    }
+    Ok(draft)
+}
+
+/// The gateway that the request names, if it names one that is configured.
+fn gateway_of(
+    request: &inputs::Pay,
+    ctx: &DecideContext<'_>,
+) -> Result<Option<GatewayName>, Rejection> {
+    let Some(name) = &request.gateway else { return Ok(None) };
+    let known = name.parse().ok().filter(|name| ctx.policy.gateway(Some(name)).is_some());
+    known.map(Some).ok_or_else(|| Rejection::of(ErrorCode::GatewayUnknown))
+}
+
+fn check_texts(request: &inputs::Pay, ctx: &DecideContext<'_>) -> Result<(), Rejection> {
+    if let Some(service) = &request.service_id {
+        field::text("service_id", service, 1..=MAX_SERVICE_BYTES)?;
+    }
+    field::sealed("description", request.description.as_ref(), MAX_DESCRIPTION_BYTES, ctx)?;
+    field::sealed("metadata", request.metadata.as_ref(), MAX_METADATA_BYTES, ctx)
+}
+
+/// Why the wallet cannot give the money, if it cannot. A hold must also leave room for its own
+/// posting, which later cannot be refused.
+fn funds_missing(
+    state: &dyn ReadLedger,
+    payment: &Payment,
+    gateway: &GatewayName,
+) -> Result<Option<Rejection>, StateError> {
+    let (amount, currency) = (payment.money.amount().minor(), payment.money.currency());
+    let wallet = state.account(&Account::Wallet(payment.wallet_id), currency)?.balances;
+    if wallet.available() < amount {
+        let detail = format!("{} {currency} available, {amount} needed", wallet.available());
+        return Ok(Some(Rejection::because(ErrorCode::InsufficientFunds, detail)));
+    }
+    let clearing = state.account(&Account::GatewayClearing(gateway.clone()), currency)?.balances;
+    let room = |balances: Balances, side| {
+        let held = balances.after(Layer::Pending, side, amount)?;
+        let pending = match side {
+            Side::Debit => held.debits_pending,
+            Side::Credit => held.credits_pending,
+        };
+        held.after(Layer::Posted, side, pending)
+    };
+    if room(wallet, Side::Debit).is_none() || room(clearing, Side::Credit).is_none() {
+        return Ok(Some(Rejection::of(ErrorCode::AmountTooLarge)));
+    }
+    Ok(None)
+}
+
+/// Holds the money and asks the gateway to charge.
+fn reserve(draft: &mut Draft, payment: &Payment, gateway: &GatewayName, ctx: &DecideContext<'_>) {
+    let wallet = Account::Wallet(payment.wallet_id);
+    let clearing = Account::GatewayClearing(gateway.clone());
+    draft.transfer(Layer::Pending, &wallet, &clearing, payment.money);
+    draft.event(Event::HoldPlaced(Hold {
+        payment_id: payment.id,
+        wallet_id: payment.wallet_id,
+        amount: payment.money.amount(),
+        currency: payment.money.currency(),
+    }));
+    let attempt = Attempt::first(payment, gateway);
+    draft.event(Event::AttemptStarted(AttemptStarted {
+        payment_id: payment.id,
+        operation_id: attempt.operation_id,
+        number: 1,
+        gateway: gateway.clone(),
+    }));
+    request_submit(draft, payment, &attempt, ctx);
+}
+
+impl Attempt {
+    /// The first attempt of a payment, before any operation.
+    fn first(payment: &Payment, gateway: &GatewayName) -> Self {
+        Self::begun(OperationId::attempt(&payment.tenant, payment.id, 1), gateway.clone())
+    }
+}

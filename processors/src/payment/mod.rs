@@ -1,0 +1,13 @@
+//! The payment saga: reserve, charge at a gateway, then post or void.
+
+pub(crate) mod decide;
+pub(crate) mod evolve;
+mod gateway;
+pub(crate) mod results;
+mod state;
+#[cfg(test)]
+mod tests;
+pub(crate) mod timers;
+
+pub use state::{Attempt, Payment, Phase};
+pub use timers::timer_subject;

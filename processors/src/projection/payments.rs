@@ -1,0 +1,119 @@
+//! Folds events into payment rows.
+
+use schemas::account::Account;
+use schemas::entry::{Entry, InputBody};
+use schemas::event::{Event, PaymentRequested};
+use schemas::inputs::{CommandBody, GatewayOperationKind, Pay};
+use schemas::read_model::{PaymentFailure, PaymentRow, PaymentStatus};
+use schemas::{Money, Position, WalletId};
+
+use super::{ReadRows, RowChanges};
+use crate::ledger::payment_of;
+use crate::state::StateError;
+
+pub(super) fn fold(
+    rows: &dyn ReadRows,
+    changes: &mut RowChanges,
+    event: &Event,
+    entry: &Entry,
+    position: Position,
+) -> Result<(), StateError> {
+    if let Event::PaymentRequested(requested) = event {
+        changes.payments.push(first_row(requested, entry, position));
+        return Ok(());
+    }
+    let Some(id) = payment_of(event) else { return Ok(()) };
+    let at = if let Some(at) = changes.payments.iter().position(|row| row.id == id) {
+        at
+    } else {
+        let missing = || StateError::Contradiction(format!("payment {id} has no row"));
+        changes.payments.push(rows.payment(id)?.ok_or_else(missing)?);
+        changes.payments.len() - 1
+    };
+    let row = &mut changes.payments[at];
+    apply(row, event, entry);
+    row.updated_at = entry.at;
+    row.position = position;
+    Ok(())
+}
+
+fn first_row(requested: &PaymentRequested, entry: &Entry, position: Position) -> PaymentRow {
+    let request = pay_of(entry);
+    PaymentRow {
+        id: requested.payment_id,
+        wallet_id: requested.wallet_id,
+        user_id: requested.user_id.clone(),
+        money: Money::new(requested.amount, requested.currency),
+        description: request.and_then(|pay| pay.description.clone()),
+        service_id: request.and_then(|pay| pay.service_id.clone()),
+        metadata: request.and_then(|pay| pay.metadata.clone()),
+        status: PaymentStatus::Processing,
+        failure: None,
+        gateway: None,
+        gateway_reference: None,
+        attempts: 0,
+        captured_amount: 0,
+        discrepancies: Vec::new(),
+        balance_after: None,
+        correlation_id: requested.correlation_id.clone(),
+        fingerprint: requested.fingerprint,
+        created_at: entry.at,
+        updated_at: entry.at,
+        position,
+    }
+}
+
+fn pay_of(entry: &Entry) -> Option<&Pay> {
+    match &entry.input.body {
+        InputBody::Command(command) => match &command.body {
+            CommandBody::Pay(pay) => Some(pay),
+        },
+        InputBody::Operation(_)
+        | InputBody::GatewayResult(_)
+        | InputBody::TimerFired {}
+        | InputBody::Unreadable(_) => None,
+    }
+}
+
+fn apply(row: &mut PaymentRow, event: &Event, entry: &Entry) {
+    match event {
+        Event::AttemptStarted(event) => {
+            row.gateway = Some(event.gateway.clone());
+            row.attempts = event.number;
+        }
+        Event::GatewayOperationRequested(event) => {
+            if event.operation == GatewayOperationKind::Submit {
+                row.status = PaymentStatus::Processing;
+            }
+        }
+        Event::ResendScheduled(_) => row.status = PaymentStatus::Processing,
+        Event::PaymentInDoubt(_) => row.status = PaymentStatus::InDoubt,
+        Event::PaymentCompleted(event) => {
+            row.status = PaymentStatus::Completed;
+            row.gateway_reference = Some(event.gateway_reference.clone());
+            row.captured_amount = event.captured_amount.minor();
+            row.balance_after = posted_after(entry, row.wallet_id);
+        }
+        Event::PaymentFailed(event) => {
+            row.status = PaymentStatus::Failed;
+            row.failure = Some(PaymentFailure {
+                code: event.code.clone(),
+                decline_code: Some(event.decline_code.clone()).filter(|code| !code.is_empty()),
+                message: event.message.clone(),
+            });
+        }
+        Event::DiscrepancyRecorded(event) => row.discrepancies.push(event.code.clone()),
+        Event::GatewayOperationAnswered(_)
+        | Event::HoldPlaced(_)
+        | Event::HoldPosted(_)
+        | Event::HoldVoided(_)
+        | Event::PaymentRequested(_)
+        | Event::WalletOpened(_)
+        | Event::DepositRecorded(_) => {}
+    }
+}
+
+fn posted_after(entry: &Entry, wallet: WalletId) -> Option<i64> {
+    let account = Account::Wallet(wallet);
+    entry.balances.iter().find(|row| row.account == account).map(|row| row.balances().posted())
+}
