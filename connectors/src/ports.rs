@@ -1,6 +1,6 @@
 //! What the API needs from the rest of the system, as ports that `topology` implements.
 //!
-//! No Kafka and no RocksDB is known here: a command goes into a log, answers come out of views.
+//! No Kafka and no `RocksDB` is known here: a command goes into a log, answers come out of views.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,6 +1,7 @@
 //! An entry in the making: what a decision found, before seq, hash and balances make it an entry.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use schemas::account::{Account, AccountBalance, Layer, Posting, Side};
 use schemas::entry::{Decision, Entry, Input, READER_VERSION, Source, TimerChange};
@@ -157,11 +158,12 @@ pub(crate) fn balances_after(
 ) -> Result<Vec<AccountBalance>, StateError> {
     let mut accounts = BTreeMap::new();
     for posting in postings {
-        let key = (&posting.account, posting.currency);
-        if !accounts.contains_key(&key) {
-            accounts.insert(key, state.account(&posting.account, posting.currency)?);
-        }
-        let account = accounts.get_mut(&key).expect("inserted above");
+        let account = match accounts.entry((&posting.account, posting.currency)) {
+            Slot::Occupied(found) => found.into_mut(),
+            Slot::Vacant(vacant) => {
+                vacant.insert(state.account(&posting.account, posting.currency)?)
+            }
+        };
         account.balances = account
             .balances
             .after(posting.layer, posting.side, posting.amount)

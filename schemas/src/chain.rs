@@ -102,6 +102,9 @@ mod tests {
     #[test]
     fn golden() {
         let hash = genesis(3).link(Some(b"key"), Some(b"value"));
-        assert_eq!(hash.to_string().len(), 64);
+        assert_eq!(
+            hash.to_string(),
+            "c96c23b2d6a978e1fce3609b1d417295d7cedf758e719474611459c66973c20b"
+        );
     }
 }

@@ -32,14 +32,16 @@ fn place(schema: &mut Value, library: &[Value], defined: &mut BTreeSet<String>) 
             }
         }
         Value::Array(branches) => {
-            branches.iter_mut().for_each(|branch| place(branch, library, defined));
+            for branch in branches {
+                place(branch, library, defined);
+            }
         }
         Value::Object(object) => {
-            if let Some(Value::String(name)) = object.get("name") {
-                if !defined.insert(name.clone()) {
-                    *schema = Value::String(name.clone());
-                    return;
-                }
+            if let Some(Value::String(name)) = object.get("name")
+                && !defined.insert(name.clone())
+            {
+                *schema = Value::String(name.clone());
+                return;
             }
             for part in ["fields", "items", "type"] {
                 match object.get_mut(part) {

@@ -80,7 +80,7 @@ error_codes! {
     CurrencyMismatch 422 false "currency_mismatch"
         "The wallet holds another currency.";
     WalletMismatch 422 false "wallet_mismatch"
-        "wallet_id does not belong to the given user_id, currency and label.";
+        "The wallet id does not belong to the given user, currency and label.";
     GatewayUnknown 422 false "gateway_unknown"
         "No gateway of this name is configured.";
     CursorInvalid 422 false "cursor_invalid"
@@ -92,7 +92,7 @@ error_codes! {
     IdMismatch 422 false "id_mismatch"
         "An id in the record does not derive from its other fields.";
     Misrouted 422 false "misrouted"
-        "The record is on the wrong partition; librdkafka clients need partitioner=murmur2_random.";
+        "The record is on the wrong partition; librdkafka clients need `partitioner=murmur2_random`.";
     Unreadable 422 false "unreadable"
         "The record could not be decoded.";
     FieldInvalid 422 false "field_invalid"

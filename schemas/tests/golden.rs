@@ -162,9 +162,9 @@ fn hold() -> Hold {
 
 fn events() -> Vec<Event> {
     let fingerprint = Fingerprint::of_payment(wallet(), money(), None, None, None, None);
-    let (payment_id, operation_id) = (payment(), attempt());
+    let payment_id = payment();
     let text = || "text".to_owned();
-    vec![
+    let mut events = vec![
         Event::WalletOpened(WalletOpened {
             wallet_id: wallet(),
             tenant: tenant(),
@@ -194,6 +194,15 @@ fn events() -> Vec<Event> {
         Event::HoldPlaced(hold()),
         Event::HoldPosted(hold()),
         Event::HoldVoided(hold()),
+    ];
+    events.extend(saga_events());
+    events
+}
+
+fn saga_events() -> Vec<Event> {
+    let (payment_id, operation_id) = (payment(), attempt());
+    let text = || "text".to_owned();
+    vec![
         Event::AttemptStarted(AttemptStarted {
             payment_id,
             operation_id,
@@ -331,7 +340,12 @@ fn check<R: Record + PartialEq + Debug>(name: &str, records: &[R]) {
 }
 
 fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
 }
 
 fn from_hex(text: &str) -> Vec<u8> {
@@ -413,6 +427,13 @@ fn an_id_that_changes_its_meaning_is_noticed() {
     assert!(conflict.to_string().contains("restore its data"));
 }
 
+#[derive(serde::Serialize)]
+struct Foreign {
+    body: OperationBody,
+    envelope: Envelope,
+    extra: String,
+}
+
 /// A producer's own schema, fields in another order and one more, is read by field names.
 #[test]
 fn foreign_writer_schema() {
@@ -423,12 +444,6 @@ fn foreign_writer_schema() {
     schema["fields"].as_array_mut().expect("fields").push(extra);
     let writer: serde_avro_fast::Schema = schema.to_string().parse().expect("valid");
 
-    #[derive(serde::Serialize)]
-    struct Foreign {
-        body: OperationBody,
-        envelope: Envelope,
-        extra: String,
-    }
     let Operation { envelope, body } = deposit_operation();
     let foreign = Foreign { body, envelope, extra: "x".to_owned() };
     let mut config = serde_avro_fast::ser::SerializerConfig::new(&writer);

@@ -1,7 +1,7 @@
 //! Opaque cursors: where the next part of a list begins, and of which list.
 //!
-//! A cursor is base64url of the page key and a checksum over the list (its kind and filters) and the
-//! key, so one of another list is recognised. It is no secret and proves nothing.
+//! A cursor is base64url of the page key and a checksum over the list (its kind and filters) and
+//! the key, so one of another list is recognised. It is no secret and proves nothing.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -63,7 +63,8 @@ async fn deposit(
     let asked = arrival.in_currency(row.currency);
     if let Some(row) = api.ports.views.deposit(asked.id)? {
         if row.fingerprint != asked.fingerprint {
-            return Err(Problem::of(ErrorCode::IdempotencyKeyReused));
+            let problem = Problem::of(ErrorCode::IdempotencyKeyReused);
+            return Ok(Answer::from(problem).position(row.position));
         }
         let answer = Answer::json(StatusCode::CREATED, &DepositBody::of(&row));
         let answer = answer.location(&path_of(wallet)).position(row.position);

@@ -7,8 +7,8 @@
 //! # Invariants
 //!
 //! - The waiter is registered before the append, so no decision is missed.
-//! - A 2xx or 402 about a payment means: durable in the log. What is not known is said to be unknown
-//!   (202 `accepted`, 503 `log_unavailable`), never guessed.
+//! - A 2xx or 402 about a payment means: durable in the log. What is not known is said to be
+//!   unknown (202 `accepted`, 503 `log_unavailable`), never guessed.
 //! - Every refusal is `application/problem+json` with a code of [`schemas::ErrorCode`]; a caller
 //!   cannot cause a 500, and a panic ends in a 500 that says nothing of the inside.
 //! - Everything a request can hold is bounded: body, texts, pages, waits, requests in flight.

@@ -68,7 +68,8 @@ async fn pay(
     let asked = Asked::prove(api, key, request)?;
     if let Some(row) = api.ports.views.payment(asked.id)? {
         if row.fingerprint != asked.fingerprint {
-            return Err(Problem::of(ErrorCode::IdempotencyKeyReused).payment(asked.id));
+            let problem = Problem::of(ErrorCode::IdempotencyKeyReused).payment(asked.id);
+            return Ok(Answer::from(problem).position(row.position));
         }
         let row = api.until_terminal(row, wait, deadline).await?;
         return Ok(answer(&row).position(row.position).waited(wait).replayed());

@@ -1,7 +1,8 @@
 //! Refusals as callers see them: `application/problem+json` (RFC 9457).
 //!
-//! A [`Problem`] travels in the extensions of its response until `exchange` writes its body, because
-//! only there the request id is known. What a caller must not see is logged there and goes nowhere.
+//! A [`Problem`] travels in the extensions of its response until `exchange` writes its body,
+//! because only there the request id is known. What a caller must not see is logged there and goes
+//! nowhere.
 
 use std::borrow::Cow;
 use std::fmt::Display;

@@ -1,7 +1,7 @@
 //! Objects as callers see them, built from the rows of the views.
 //!
-//! What is not known yet is null, never a guess: an accepted request has no times and no owner until
-//! the ledger has decided it.
+//! What is not known yet is null, never a guess: an accepted request has no times and no owner
+//! until the ledger has decided it.
 
 use axum::http::StatusCode;
 use schemas::account::{Balances, Side};

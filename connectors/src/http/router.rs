@@ -17,8 +17,8 @@ use super::{
     payments, statement, wallets,
 };
 
-/// The API as a router. Routes merged into it later lie outside its `exchange` layer and bring their
-/// own refusals.
+/// The API as a router. Routes merged into it later lie outside its `exchange` layer and bring
+/// their own refusals.
 pub fn router(options: ApiOptions, ports: Ports) -> Router {
     let api = Arc::new(Api::new(options, ports));
     let payments = get(payment_list::list).post(payments::create);

@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-/// The longest that a stop waits for requests under way; one with `Prefer: wait` may be cut off, and
-/// its caller repeats it with its key.
+/// The longest that a stop waits for requests under way; one with `Prefer: wait` may be cut off,
+/// and its caller repeats it with its key.
 const LONGEST_DRAIN: Duration = Duration::from_secs(10);
 
 /// Answers until `shutdown` completes, then takes no new connection and finishes the requests under
@@ -29,12 +29,12 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
     });
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
         shutdown.await;
         drop(stop);
     });
     tokio::select! {
-        served = server => served,
+        result = serving => result,
         () = drain_deadline(stopped) => {
             warn!("Requests were still under way at the end of the drain time.");
             Ok(())

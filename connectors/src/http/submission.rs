@@ -12,8 +12,8 @@ use super::exchange::RequestIds;
 use super::problem::Problem;
 use crate::ports::{AppendError, CommandOutcome, Request, ViewError};
 
-/// How long after its request a command may be handled: nobody waits longer, and the caller was told
-/// to repeat it with its key.
+/// How long after its request a command may be handled: nobody waits longer, and the caller was
+/// told to repeat it with its key.
 pub(super) const COMMAND_LIFETIME: Duration = Duration::from_mins(1);
 
 /// Who asks, in the audit trail.

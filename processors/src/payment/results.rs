@@ -124,14 +124,11 @@ fn open(
                 },
             );
         }
-        GatewayOutcome::NotSent { reason } => {
-            unsuccessful(draft, payment, attempt, result, standing, reason, ctx);
-        }
         GatewayOutcome::ExpiredUnsent {} => {
             let reason = "the operation expired before it was sent";
             unsuccessful(draft, payment, attempt, result, standing, reason, ctx);
         }
-        GatewayOutcome::OutcomeUnknown { reason } => {
+        GatewayOutcome::NotSent { reason } | GatewayOutcome::OutcomeUnknown { reason } => {
             unsuccessful(draft, payment, attempt, result, standing, reason, ctx);
         }
         GatewayOutcome::NotFound {} => {

@@ -1,0 +1,67 @@
+//! Health, truthful; and a real server that starts and stops.
+
+use std::time::Duration;
+
+use connectors::http::{Profile, serve};
+use connectors::ports::{Component, ComponentStatus};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::caller::{Caller, PATIENT};
+
+fn component(name: &'static str, status: ComponentStatus) -> Component {
+    Component { name, status, detail: format!("{name} says so") }
+}
+
+#[tokio::test]
+async fn ready_means_that_every_part_does_its_work() {
+    use ComponentStatus::{Down, Starting, Up};
+    let caller = Caller::new(Profile::Dev);
+    for (log, views, status, overall) in [
+        (Up, Up, 200, "up"),
+        (Up, Starting, 503, "starting"),
+        (Down, Starting, 503, "down"),
+        (Down, Up, 503, "down"),
+    ] {
+        caller.ledger.set_health(vec![component("log", log), component("views", views)]);
+        for path in ["/ready", "/health", "/healthz"] {
+            let answer = caller.get(path, &[]).await;
+            assert_eq!((answer.status.as_u16(), answer.text("status")), (status, overall));
+            assert_eq!(answer.body["components"][1]["detail"], "views says so");
+            assert!(answer.header("request-id").is_some());
+        }
+        let live = caller.get("/live", &[]).await;
+        assert_eq!((live.status.as_u16(), live.body), (200, json!({ "status": "up" })));
+    }
+}
+
+#[tokio::test]
+async fn a_server_finishes_what_is_under_way_and_stops() {
+    let caller = Caller::new(Profile::Dev).with_wallet().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(serve(listener, caller.router.clone(), async {
+        let _ = stopped.await;
+    }));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let live = client.get(format!("http://{address}/live")).send().await.unwrap();
+    assert_eq!(live.status().as_u16(), 200);
+
+    caller.ledger.reply(crate::ledger::Reply::Silence);
+    let paying = tokio::spawn(
+        client
+            .post(format!("http://{address}/api/v1/payments"))
+            .json(&crate::caller::payment(1))
+            .send(),
+    );
+    crate::caller::until(|| caller.ledger.waiters() == 1).await;
+    stop.send(()).unwrap();
+    caller.ledger.decide(&crate::ledger::Reply::Pay(schemas::read_model::PaymentStatus::Completed));
+    assert_eq!(paying.await.unwrap().unwrap().status().as_u16(), 201);
+    let stopped_in_time = tokio::time::timeout(PATIENT, served).await;
+    stopped_in_time.unwrap().unwrap().unwrap();
+    let refused = client.get(format!("http://{address}/live")).timeout(Duration::from_secs(5));
+    assert!(refused.send().await.is_err());
+}

@@ -1,0 +1,12 @@
+//! The HTTP API against a scripted ledger: what callers get for what they send.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod bad_input;
+mod caller;
+mod health;
+mod ledger;
+mod lists;
+mod outage;
+mod payments;
+mod positions;
+mod wallets;
