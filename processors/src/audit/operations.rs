@@ -1,0 +1,146 @@
+//! Check `operations`: what gateways are asked and what they answer match one to one.
+//!
+//! The id of an attempt is the idempotency key that its gateway gets: one attempt, one payment, one
+//! gateway, for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::entry::{Entry, InputBody};
+use schemas::event::{AttemptStarted, Event, GatewayOperationAnswered, GatewayOperationRequested};
+use schemas::inputs::GatewayOperationKind;
+use schemas::{GatewayName, OperationId, PaymentId, Position};
+
+use super::Check;
+use super::report::CheckResult;
+
+pub(super) struct Operations {
+    attempts: BTreeMap<OperationId, Attempt>,
+    /// How many attempts a payment has had.
+    numbers: BTreeMap<PaymentId, i32>,
+    result: CheckResult,
+}
+
+struct Attempt {
+    payment_id: PaymentId,
+    gateway: GatewayName,
+    latest_seq: i32,
+    unanswered: BTreeSet<i32>,
+}
+
+impl Operations {
+    pub(super) fn new() -> Self {
+        let meaning = "the operations of an attempt are numbered without gaps, each is answered at \
+                       most once and only when asked, and a key goes to one gateway only";
+        Self {
+            attempts: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            result: CheckResult::new("operations", meaning),
+        }
+    }
+
+    /// The payment that an attempt, and its key, belong to.
+    pub(super) fn payment_of(&self, attempt: OperationId) -> Option<PaymentId> {
+        self.attempts.get(&attempt).map(|attempt| attempt.payment_id)
+    }
+
+    fn started(&mut self, position: Position, event: &AttemptStarted) {
+        self.result.examine();
+        let latest = self.numbers.entry(event.payment_id).or_default();
+        if Some(event.number) != latest.checked_add(1) {
+            let detail = format!(
+                "attempt {} of payment {} follows attempt {latest}",
+                event.number, event.payment_id
+            );
+            self.result.violated(position, detail);
+        }
+        *latest = event.number;
+        let attempt = Attempt {
+            payment_id: event.payment_id,
+            gateway: event.gateway.clone(),
+            latest_seq: 0,
+            unanswered: BTreeSet::new(),
+        };
+        if self.attempts.insert(event.operation_id, attempt).is_some() {
+            let detail = format!("key {} is used for a second attempt", event.operation_id);
+            self.result.violated(position, detail);
+        }
+    }
+
+    fn requested(&mut self, position: Position, event: &GatewayOperationRequested) {
+        self.result.examine();
+        let key = event.operation_id;
+        let Some(attempt) = self.attempts.get_mut(&key) else {
+            self.result.violated(position, format!("key {key} belongs to no attempt"));
+            return;
+        };
+        if attempt.payment_id != event.payment_id || attempt.gateway != event.gateway {
+            let detail = format!(
+                "key {key} of payment {} at {} goes out for payment {} to {}",
+                attempt.payment_id, attempt.gateway, event.payment_id, event.gateway
+            );
+            self.result.violated(position, detail);
+        }
+        let seq = event.operation_seq;
+        if Some(seq) != attempt.latest_seq.checked_add(1) {
+            let detail = format!("operation {seq} of {key} follows {}", attempt.latest_seq);
+            self.result.violated(position, detail);
+        }
+        if attempt.latest_seq == 0 && event.operation != GatewayOperationKind::Submit {
+            self.result.violated(position, format!("the first operation of {key} is no charge"));
+        }
+        attempt.latest_seq = seq;
+        attempt.unanswered.insert(seq);
+    }
+
+    fn answered(&mut self, position: Position, event: &GatewayOperationAnswered, entry: &Entry) {
+        self.result.examine();
+        let (key, seq) = (event.operation_id, event.operation_seq);
+        let Some(attempt) = self.attempts.get_mut(&key) else {
+            self.result.violated(position, format!("an answer for {key}, which is no attempt"));
+            return;
+        };
+        if !attempt.unanswered.remove(&seq) {
+            let was_asked = (1..=attempt.latest_seq).contains(&seq);
+            let state = if was_asked { "answered twice" } else { "answered and never asked" };
+            self.result.violated(position, format!("operation {seq} of {key} was {state}"));
+        }
+        let answers_elsewhere = match &entry.input.body {
+            InputBody::GatewayResult(answer) => answer.gateway != attempt.gateway,
+            InputBody::Command(_)
+            | InputBody::Operation(_)
+            | InputBody::TimerFired {}
+            | InputBody::Unreadable(_) => false,
+        };
+        if attempt.payment_id != event.payment_id || answers_elsewhere {
+            let detail = format!("the answer for {key} is of another payment or gateway");
+            self.result.violated(position, detail);
+        }
+    }
+}
+
+impl Check for Operations {
+    fn observe(&mut self, position: Position, entry: &Entry) {
+        for event in &entry.events {
+            match event {
+                Event::AttemptStarted(event) => self.started(position, event),
+                Event::GatewayOperationRequested(event) => self.requested(position, event),
+                Event::GatewayOperationAnswered(event) => self.answered(position, event, entry),
+                Event::WalletOpened(_)
+                | Event::DepositRecorded(_)
+                | Event::PaymentRequested(_)
+                | Event::HoldPlaced(_)
+                | Event::HoldPosted(_)
+                | Event::HoldVoided(_)
+                | Event::ResendScheduled(_)
+                | Event::PaymentInDoubt(_)
+                | Event::PaymentCompleted(_)
+                | Event::PaymentFailed(_)
+                | Event::DiscrepancyRecorded(_) => {}
+            }
+        }
+    }
+
+    fn result(&self) -> &CheckResult {
+        &self.result
+    }
+}

@@ -1,0 +1,72 @@
+//! Counts what the journal holds. Judges nothing.
+
+use schemas::account::{Account, Layer, Side};
+use schemas::entry::{Entry, Verdict};
+use schemas::event::Event;
+use schemas::{Currency, Position};
+
+use super::payments::{Course, Payments};
+use super::report::{MoneyTotals, Totals};
+
+/// Takes in where a record stands, readable or not.
+pub(super) fn count_record(totals: &mut Totals, position: Position) {
+    totals.entries += 1;
+    let partition = totals.partitions.entry(position.partition).or_default();
+    partition.entries += 1;
+    partition.last_offset = position.offset.number();
+}
+
+/// Takes in an entry.
+pub(super) fn count_entry(totals: &mut Totals, position: Position, entry: &Entry) {
+    totals.partitions.entry(position.partition).or_default().last_seq = entry.seq;
+    match entry.decision.verdict {
+        Verdict::Accepted => totals.accepted += 1,
+        Verdict::Replayed => totals.replayed += 1,
+        Verdict::Refused => totals.refused += 1,
+    }
+    for event in &entry.events {
+        match event {
+            Event::DepositRecorded(event) => {
+                money(totals, event.currency).deposited += i128::from(event.amount.minor());
+            }
+            Event::DiscrepancyRecorded(_) => totals.discrepancies += 1,
+            Event::WalletOpened(_)
+            | Event::PaymentRequested(_)
+            | Event::HoldPlaced(_)
+            | Event::HoldPosted(_)
+            | Event::HoldVoided(_)
+            | Event::AttemptStarted(_)
+            | Event::GatewayOperationRequested(_)
+            | Event::GatewayOperationAnswered(_)
+            | Event::ResendScheduled(_)
+            | Event::PaymentInDoubt(_)
+            | Event::PaymentCompleted(_)
+            | Event::PaymentFailed(_) => {}
+        }
+    }
+    for posting in &entry.postings {
+        let Account::Wallet(_) = posting.account else { continue };
+        let money = money(totals, posting.currency);
+        let amount = i128::from(posting.amount);
+        match (posting.layer, posting.side) {
+            (Layer::Posted, Side::Credit) => money.in_wallets += amount,
+            (Layer::Posted, Side::Debit) => money.in_wallets -= amount,
+            (Layer::Pending, Side::Debit) => money.held += amount,
+            (Layer::Pending, Side::Credit) => {}
+        }
+    }
+}
+
+/// Takes in how the payments ended.
+pub(super) fn count_payments(totals: &mut Totals, payments: &Payments) {
+    totals.payments = payments.totals();
+    for (_, payment) in payments.iter() {
+        if let Course::Completed { captured } = payment.course() {
+            money(totals, payment.currency).captured += i128::from(captured.minor());
+        }
+    }
+}
+
+fn money(totals: &mut Totals, currency: Currency) -> &mut MoneyTotals {
+    totals.money.entry(currency).or_default()
+}

@@ -1,0 +1,298 @@
+//! One installation of the product: topics, ports and a directory of its own, a gateway simulator
+//! and an application as processes that can be killed and started again.
+//!
+//! Dropped, it kills what it started. When its test panics, it shows the end of what its processes
+//! have logged.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use connectors::gateway::simulator::ground_truth::{Charge, ChargeStatus};
+use nix::sys::signal::Signal;
+use processors::audit::AuditReport;
+use reqwest::Method;
+use schemas::TopicPrefix;
+use tokio::time::timeout;
+use topology::cli::audit::{AuditOptions, Progress, audit_journal};
+use topology::embedded::child::{ChildSpec, RunningChild};
+use topology::embedded::port;
+use uuid::Uuid;
+
+use crate::caller::Caller;
+use crate::cluster::Cluster;
+use crate::wait::eventually;
+use crate::{executable, scratch};
+
+/// How many shards: the fewest with which a record can be on the wrong one.
+pub const PARTITIONS: i32 = 2;
+
+/// From the start of the process to its readiness: topics, registry, restore.
+pub const READY_BOUND: Duration = Duration::from_secs(90);
+/// From SIGTERM to the end.
+pub const STOP_BOUND: Duration = Duration::from_secs(20);
+
+/// What a failed test shows of each log, in bytes.
+const LOG_TAIL_BYTES: u64 = 12 << 10;
+
+const APPLICATION: &str = "run";
+const GATEWAY: &str = "gateway-sim";
+
+/// Times with which a gateway that fails is given up on, asked and asked again within seconds.
+pub const QUICK_GATEWAY: [(&str, &str); 3] = [
+    ("HOLDFAST_GATEWAY_CALL_TIMEOUT_MS", "500"),
+    ("HOLDFAST_GATEWAY_OPERATION_WINDOW_MS", "1000"),
+    ("HOLDFAST_GATEWAY_INGESTION_WINDOW_MS", "100"),
+];
+
+/// An installation.
+pub struct Installation {
+    prefix: TopicPrefix,
+    cluster: Cluster,
+    directory: PathBuf,
+    environment: Vec<(String, String)>,
+    api_port: u16,
+    gateway_port: u16,
+    gateway: Option<RunningChild>,
+    application: Option<RunningChild>,
+}
+
+/// Ports that were handed out: free now, and somebody's in a moment.
+static PORTS: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+
+/// A TCP port that nobody uses, nor will in this test binary.
+pub fn new_port() -> u16 {
+    let mut taken = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let port = port::choose(&[], &taken).expect("a free port");
+    taken.push(port);
+    port
+}
+
+impl Installation {
+    /// On the shared cluster, with default times: running and ready.
+    pub async fn start(name: &str) -> Self {
+        Self::start_with(name, &[]).await
+    }
+
+    /// On the shared cluster, with these settings on top: running and ready.
+    pub async fn start_with(name: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_on(Cluster::shared(), name, environment).await
+    }
+
+    /// On this cluster, with these settings on top: running and ready.
+    pub async fn start_on(cluster: Cluster, name: &str, environment: &[(&str, &str)]) -> Self {
+        let unique = Uuid::new_v4().simple().to_string();
+        let prefix = format!("e2e-{name}-{}", &unique[..8]).parse().expect("a topic prefix");
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let mut installation = Self {
+            prefix,
+            cluster,
+            directory: scratch::directory(name),
+            environment: environment.iter().map(owned).collect(),
+            api_port: new_port(),
+            gateway_port: new_port(),
+            gateway: None,
+            application: None,
+        };
+        installation.run_gateway().await;
+        installation.run().await;
+        installation
+    }
+
+    /// What the names of its topics begin with.
+    pub fn prefix(&self) -> &TopicPrefix {
+        &self.prefix
+    }
+
+    /// Where its log is.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Where the application keeps its stores and views.
+    pub fn state_directory(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
+    /// The base of the simulator's API.
+    pub fn gateway_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.gateway_port)
+    }
+
+    /// Somebody who calls its API.
+    pub fn caller(&self) -> Caller {
+        Caller::new(format!("http://127.0.0.1:{}", self.api_port))
+    }
+
+    /// Starts the application and waits until it is ready.
+    pub async fn run(&mut self) {
+        self.launch();
+        self.ready().await;
+    }
+
+    /// Starts the application.
+    pub fn launch(&mut self) {
+        let mut environment = vec![
+            ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), self.cluster.bootstrap_servers.clone()),
+            ("SCHEMA_REGISTRY_URL".to_owned(), self.cluster.registry_url.clone()),
+            ("HOLDFAST_TOPIC_PREFIX".to_owned(), self.prefix.to_string()),
+            ("HOLDFAST_PARTITIONS".to_owned(), PARTITIONS.to_string()),
+            ("HOLDFAST_STATE_DIR".to_owned(), self.state_directory().display().to_string()),
+            ("HOLDFAST_LISTEN".to_owned(), format!("127.0.0.1:{}", self.api_port)),
+            ("HOLDFAST_GATEWAY_URL".to_owned(), self.gateway_url()),
+            ("HOLDFAST_GATEWAY_NAME".to_owned(), "simulator".to_owned()),
+            ("HOLDFAST_PROFILE".to_owned(), "dev".to_owned()),
+        ];
+        environment.extend(self.environment.clone());
+        self.application = Some(self.spawn(APPLICATION, vec!["run".to_owned()], &environment));
+    }
+
+    /// Waits until the application says that it is ready.
+    pub async fn ready(&self) {
+        let caller = self.caller();
+        eventually(READY_BOUND, "the application is ready", async || {
+            assert!(self.is_running(), "the application ended before it was ready");
+            match caller.send(Method::GET, "/ready", &[], Vec::new()).await {
+                Ok(answer) if answer.status == 200 => Ok(()),
+                Ok(answer) => Err(answer.body.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
+    }
+
+    /// The process id of the application.
+    pub fn pid(&self) -> u32 {
+        self.application.as_ref().expect("it was started").identity().pid()
+    }
+
+    /// Whether the application has not ended.
+    pub fn is_running(&self) -> bool {
+        self.application.as_ref().is_some_and(|child| child.identity().is_alive())
+    }
+
+    /// kill -9 of the application; returns when it is gone.
+    pub async fn kill(&mut self) {
+        self.end(Signal::SIGKILL).await;
+    }
+
+    /// SIGTERM to the application, which must end by itself and in time; gives how it ended.
+    pub async fn stop(&mut self) -> String {
+        self.end(Signal::SIGTERM).await
+    }
+
+    async fn end(&mut self, signal: Signal) -> String {
+        let mut child = self.application.take().expect("it was started");
+        child.identity().signal(signal);
+        if let Ok(end) = timeout(STOP_BOUND, child.wait()).await {
+            return end;
+        }
+        self.application = Some(child);
+        panic!("the application still runs {STOP_BOUND:?} after {signal}");
+    }
+
+    async fn run_gateway(&mut self) {
+        let arguments = [
+            "gateway-sim".to_owned(),
+            format!("--listen=127.0.0.1:{}", self.gateway_port),
+            format!("--state-dir={}", self.directory.join(GATEWAY).display()),
+        ];
+        self.gateway = Some(self.spawn(GATEWAY, arguments.into(), &[]));
+        let gateway = Caller::new(self.gateway_url());
+        eventually(READY_BOUND, "the gateway simulator answers", async || {
+            gateway.send(Method::GET, "/health", &[], Vec::new()).await
+        })
+        .await;
+    }
+
+    fn spawn(
+        &self,
+        name: &'static str,
+        arguments: Vec<String>,
+        environment: &[(String, String)],
+    ) -> RunningChild {
+        let spec = ChildSpec {
+            name,
+            program: executable::holdfast(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            environment: environment
+                .iter()
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+            record_directory: self.directory.clone(),
+            log_file: self.log_file(name),
+            grace: STOP_BOUND,
+        };
+        RunningChild::spawn(&spec).unwrap_or_else(|error| panic!("{name} does not start: {error}"))
+    }
+
+    fn log_file(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.log"))
+    }
+
+    /// Every charge that the gateway ever decided, oldest first: what really happened.
+    pub async fn charges(&self) -> Vec<Charge> {
+        let answer = Caller::new(self.gateway_url()).get("/v1/ground-truth").await.expect(200);
+        // One line alone is a JSON object of its own.
+        let text = answer.body.as_str().map_or_else(|| answer.body.to_string(), str::to_owned);
+        let charge = |line: &str| serde_json::from_str(line).expect("a charge");
+        text.lines().filter(|line| !line.is_empty()).map(charge).collect()
+    }
+
+    /// The charges that took money for this payment.
+    pub async fn charges_of(&self, payment_id: &str) -> Vec<Charge> {
+        let mut charges = self.charges().await;
+        let took = |charge: &Charge| charge.status == ChargeStatus::Succeeded;
+        charges.retain(|charge| charge.reference == payment_id && took(charge));
+        charges
+    }
+
+    /// The independent audit of the journal against what really happened at the gateway.
+    ///
+    /// # Panics
+    /// When it finds a violation, or cannot be made.
+    pub async fn assert_clean_audit(&self) -> AuditReport {
+        let options = AuditOptions {
+            bootstrap_servers: self.cluster.bootstrap_servers.clone(),
+            kafka_properties: Vec::new(),
+            topic_prefix: self.prefix.clone(),
+            gateway_urls: vec![self.gateway_url()],
+            ground_truth_files: Vec::new(),
+            progress: Progress::Hidden,
+        };
+        let report = audit_journal(options).await.expect("the journal can be audited");
+        let violated: Vec<_> = report.checks.iter().filter(|check| check.violations > 0).collect();
+        assert!(report.is_clean(), "{violated:#?}\n{:#?}", report.totals);
+        report
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        self.application = None;
+        self.gateway = None;
+        if std::thread::panicking() {
+            for name in [APPLICATION, GATEWAY] {
+                let log = self.log_file(name);
+                eprintln!("--- the end of {}:\n{}", log.display(), tail(&log));
+            }
+        } else if !scratch::is_kept() {
+            // What cannot be removed now goes with the whole directory of this run.
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+fn tail(path: &Path) -> String {
+    let read = || {
+        let mut file = fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_else(|error| error.to_string())
+}

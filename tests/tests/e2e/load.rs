@@ -1,0 +1,132 @@
+//! Callers that pay without pause and never give a key up: the load under which things are killed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use connectors::gateway::simulator::ground_truth::ChargeStatus;
+use futures::future::join_all;
+use tests::caller::{Answer, Caller, Numbers, Wallet, new_key};
+use tests::installation::Installation;
+use tests::wait::eventually;
+
+const CALLERS: usize = 8;
+/// How long a caller repeats one request, through all that happens meanwhile.
+const PERSISTENCE: Duration = Duration::from_secs(120);
+/// What they pay, in turn: mostly plain, and what leaves the gateway's answer in doubt.
+const AMOUNTS: [i64; 10] = [100, 4_031, 250, 100, 4_042, 300, 4_021, 100, 4_001, 4_032];
+/// More than all of them will pay, minor units.
+const DEPOSIT: i64 = 1_000_000_000;
+
+/// One payment that somebody was told of.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    payment_id: String,
+    key: String,
+    amount: i64,
+}
+
+/// Callers, and what they were told.
+pub struct Load {
+    caller: Caller,
+    wallets: [Wallet; 2],
+    accepted: RefCell<Vec<Accepted>>,
+    is_over: Cell<bool>,
+}
+
+impl Load {
+    /// Callers of this installation, who do nothing yet.
+    pub async fn on(installation: &Installation) -> Self {
+        let caller = installation.caller();
+        let wallets = [caller.wallet_with(DEPOSIT).await, caller.wallet_with(DEPOSIT).await];
+        Self { caller, wallets, accepted: RefCell::default(), is_over: Cell::new(false) }
+    }
+
+    /// Pays until `during` is over, then finishes what was begun.
+    pub async fn while_doing(&self, during: impl Future<Output = ()>) {
+        let callers = join_all((0..CALLERS).map(|number| self.pay_on(number)));
+        let during = async {
+            during.await;
+            self.is_over.set(true);
+        };
+        futures::future::join(callers, during).await;
+    }
+
+    /// Waits until so many payments more have been accepted.
+    pub async fn accepts(&self, more: usize) {
+        let goal = self.accepted.borrow().len() + more;
+        eventually(PERSISTENCE, &format!("{goal} payments are accepted"), async || {
+            let count = self.accepted.borrow().len();
+            if count >= goal { Ok(()) } else { Err(count) }
+        })
+        .await;
+    }
+
+    async fn pay_on(&self, number: usize) {
+        let wallet = &self.wallets[number % self.wallets.len()];
+        for turn in number.. {
+            if self.is_over.get() {
+                return;
+            }
+            let (key, amount) = (new_key(), AMOUNTS[turn % AMOUNTS.len()]);
+            let answer = persist(&self.caller, wallet, amount, &key).await;
+            let payment_id = answer.payment_id().to_owned();
+            self.accepted.borrow_mut().push(Accepted { payment_id, key, amount });
+        }
+    }
+
+    /// Every accepted payment has one end, the gateway took exactly what the ledger says, and the
+    /// audit agrees.
+    pub async fn check(&self, installation: &Installation) {
+        let accepted = self.accepted.borrow().clone();
+        let mut completed = BTreeSet::new();
+        let mut captured = 0;
+        for payment in &accepted {
+            let shown = self.caller.settled(&payment.payment_id).await;
+            let expected = if payment.amount == 4_001 { "failed" } else { "completed" };
+            assert_eq!(shown["status"], expected, "{payment:?}: {shown}");
+            assert_eq!(shown["amount"], payment.amount, "{payment:?}: {shown}");
+            if expected == "completed" {
+                captured += payment.amount;
+                completed.insert(payment.payment_id.clone());
+            }
+        }
+        let keys: BTreeSet<_> = accepted.iter().map(|payment| &payment.key).collect();
+        let ids: BTreeSet<_> = accepted.iter().map(|payment| &payment.payment_id).collect();
+        assert_eq!((keys.len(), ids.len()), (accepted.len(), accepted.len()), "a key is an id");
+
+        let charges = installation.charges().await;
+        let took = charges.iter().filter(|charge| charge.status == ChargeStatus::Succeeded);
+        let mut charged: Vec<_> = took.map(|charge| charge.reference.clone()).collect();
+        charged.sort();
+        assert_eq!(charged, completed.into_iter().collect::<Vec<_>>(), "charged once each");
+
+        let mut left = 0;
+        for wallet in &self.wallets {
+            let numbers = self.caller.numbers(wallet).await;
+            assert_eq!(numbers, Numbers::settled(numbers.posted), "nothing is held");
+            left += numbers.posted;
+        }
+        assert_eq!(left, 2 * DEPOSIT - captured);
+        let report = installation.assert_clean_audit().await;
+        assert_eq!(report.totals.payments.requested, accepted.len() as u64);
+        assert_eq!(report.totals.payments.completed, charged.len() as u64);
+        assert_eq!(report.totals.open_holds, 0);
+    }
+}
+
+/// The same request with the same key, until it is decided.
+pub async fn persist(caller: &Caller, wallet: &Wallet, amount: i64, key: &str) -> Answer {
+    eventually(PERSISTENCE, &format!("the payment of key {key} is decided"), async || match caller
+        .try_pay(wallet, amount, key)
+        .await
+    {
+        Ok(answer) if matches!(answer.status, 201 | 202 | 402) => Ok(answer),
+        Ok(answer) => {
+            assert_eq!(answer.status, 503, "{answer:?}");
+            Err(answer.body.to_string())
+        }
+        Err(error) => Err(format!("{error:?}")),
+    })
+    .await
+}

@@ -1,0 +1,18 @@
+//! End to end: the built executable on real Kafka, a real registry, a real gateway over HTTP.
+//!
+//! One test binary, so that one broker serves all of it. Each module is one promise of the product;
+//! each test has an installation of its own, and looks at it only as anyone outside could.
+
+#![allow(clippy::unwrap_used, reason = "a test that unwraps fails with the line that did")]
+
+mod bad_records;
+mod bad_requests;
+mod command_line;
+mod crashes;
+mod gateway_faults;
+mod idempotency;
+mod load;
+mod outage;
+mod payments;
+mod races;
+mod rebuild;

@@ -1,0 +1,106 @@
+//! `holdfast config`: every setting of `holdfast run`, what is in force, and where it is from.
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{ContentArrangement, Table};
+
+use crate::settings::RunSettings;
+
+/// Print every setting of `holdfast run`: its variable, the value in force, and where it is from.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  holdfast config                                what would be in force here
+  HOLDFAST_PROFILE=dev holdfast config           what a variable changes
+  holdfast config --markdown                     the table of docs/configuration.md
+")]
+pub struct ConfigArguments {
+    /// Print the table of all settings as Markdown, with defaults instead of values in force.
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// A command line that has all the settings of `run` and nothing else.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Settings {
+    #[command(flatten)]
+    run: RunSettings,
+}
+
+/// Prints the settings.
+///
+/// # Errors
+/// When a variable has a value that it cannot have, or settings contradict each other.
+pub fn config(arguments: &ConfigArguments) -> anyhow::Result<()> {
+    if arguments.markdown {
+        print!("{}", markdown());
+        return Ok(());
+    }
+    let matches = Settings::command()
+        .try_get_matches_from(std::iter::empty::<String>())
+        .context("the settings in the environment are not valid")?;
+    let settings = Settings::from_arg_matches(&matches).context("the settings are not valid")?;
+    let command = Settings::command();
+    let rows = command.get_arguments().filter_map(|argument| {
+        let id = argument.get_id().as_str();
+        let variable = argument.get_env()?.to_string_lossy().into_owned();
+        let values = matches.get_raw(id).into_iter().flatten();
+        let value = values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(",");
+        let source = match matches.value_source(id) {
+            Some(clap::parser::ValueSource::EnvVariable) => "environment",
+            Some(clap::parser::ValueSource::CommandLine) => "command line",
+            _ => "default",
+        };
+        let value = if variable == "HOLDFAST_KAFKA_PROPERTIES" && !value.is_empty() {
+            // It may hold passwords.
+            "(set, not shown)".to_owned()
+        } else {
+            value
+        };
+        Some([variable, value, source.to_owned()])
+    });
+    print_rows(rows.collect());
+    settings.run.policy().context("the settings contradict each other")?;
+    Ok(())
+}
+
+fn print_rows(rows: Vec<[String; 3]>) {
+    if !std::io::stdout().is_terminal() {
+        for [variable, value, source] in rows {
+            println!("{variable}={value}\t# {source}");
+        }
+        return;
+    }
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["variable", "in force", "from"]);
+    table.add_rows(rows);
+    println!("{table}");
+}
+
+/// Every setting with its default, as the table of docs/configuration.md.
+pub fn markdown() -> String {
+    let mut text = String::from("| variable | flag | default | what it is |\n|---|---|---|---|\n");
+    let command = Settings::command();
+    for argument in command.get_arguments() {
+        let (Some(variable), Some(flag)) = (argument.get_env(), argument.get_long()) else {
+            continue;
+        };
+        let defaults: Vec<_> = argument
+            .get_default_values()
+            .iter()
+            .map(|value| format!("`{}`", value.to_string_lossy()))
+            .collect();
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        text.push_str(&format!(
+            "| `{}` | `--{flag}` | {} | {help} |\n",
+            variable.to_string_lossy(),
+            defaults.join(", "),
+        ));
+    }
+    text
+}

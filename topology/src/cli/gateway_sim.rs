@@ -1,0 +1,46 @@
+//! `holdfast gateway-sim`: the gateway simulator as a process of its own.
+//!
+//! It has nothing but the simulator in it: no Kafka, no ledger. It ends on SIGINT and SIGTERM.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use connectors::gateway::simulator::{Pace, Simulator, SimulatorOptions, magic};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Run the gateway simulator: a payment provider over real HTTP that misbehaves on request.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = magic::help_table())]
+pub struct GatewaySimArguments {
+    /// Address to listen on; port 0 takes a free one and logs it.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8090")]
+    pub listen: SocketAddr,
+
+    /// Directory of the ground truth (charges.jsonl). Its charges and keys outlive every restart;
+    /// one simulator at a time.
+    #[arg(long, value_name = "DIRECTORY", default_value = ".holdfast/gateway-sim")]
+    pub state_dir: PathBuf,
+}
+
+/// Runs the simulator until SIGINT or SIGTERM, then stops gracefully.
+///
+/// # Errors
+/// When the address or the state directory cannot be used.
+pub async fn gateway_sim(arguments: GatewaySimArguments) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    let GatewaySimArguments { listen, state_dir } = arguments;
+    let options = SimulatorOptions { listen, state_dir, pace: Pace::default() };
+    let simulator = Simulator::bind(options).await?;
+    simulator
+        .serve(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+        .await?;
+    Ok(())
+}

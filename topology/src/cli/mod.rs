@@ -1,0 +1,8 @@
+//! The subcommands of `holdfast`, one file each.
+
+pub mod audit;
+pub mod config;
+pub mod dev;
+pub mod gateway_sim;
+pub mod run;
+pub mod topics;

@@ -1,0 +1,329 @@
+//! One batch: decided, appended, committed, confirmed on the owner's own tail, written to the
+//! store.
+//!
+//! The order is that of law 5 of the design: only when the owner's `read_committed` tail has shown
+//! the last entry with the expected hash does the store learn of the batch, and only then does the
+//! next Kafka transaction begin. So a commit that was silently aborted or torn is seen before
+//! anything builds on it. An aborted batch is decided again from the committed head.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use schemas::{Offset, Topic};
+
+use super::application::{Application, DueTimer, InputRecord, Origin, Source};
+use super::chain::ChainLink;
+use super::clock::Clock;
+use super::decision::{Draft, Made, decide};
+use super::failure::{Setback, ShardError};
+use super::fold::input_index;
+use super::log::{Log, LogError, LogRecord};
+use super::shard::{Running, Shard};
+use super::status::Phase;
+use super::store::Store;
+
+/// A batch that was aborted so often in a row is not decided again before the shard was taken over.
+const MAX_ABORTS: u32 = 3;
+/// How long the owner waits for its own tail. It takes 3 ms; the broker's transaction time-out of
+/// 10 s must have passed before nothing can change any more.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(12);
+/// One wait within that.
+const CONFIRM_WAIT: Duration = Duration::from_millis(100);
+
+/// One input of a batch.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) item: Item,
+    /// Why it could not be handled as what it is.
+    pub(super) poison: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum Item {
+    Record(InputRecord),
+    Timer(DueTimer),
+}
+
+impl Work {
+    fn new(item: Item) -> Self {
+        Self { item, poison: None }
+    }
+
+    pub(super) fn origin(&self) -> Origin<'_> {
+        match &self.item {
+            Item::Record(record) => Origin::Record(record),
+            Item::Timer(timer) => Origin::Timer(timer),
+        }
+    }
+
+    pub(super) fn source(&self) -> Source {
+        match &self.item {
+            Item::Record(InputRecord { topic, partition, offset, .. }) => {
+                Source::Input { topic: *topic, partition: *partition, offset: *offset }
+            }
+            Item::Timer(timer) => Source::Timer {
+                id: timer.id.clone(),
+                generation: timer.generation,
+                due_ms: timer.due_ms,
+            },
+        }
+    }
+}
+
+impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
+    /// Handles a batch, however many Kafka transactions that takes. Gives the number of entries.
+    pub(super) async fn handle(
+        &mut self,
+        running: &mut Running,
+        records: Vec<InputRecord>,
+        timers: Vec<DueTimer>,
+    ) -> Result<usize, Setback> {
+        let records = records.into_iter().map(Item::Record);
+        let works = records.chain(timers.into_iter().map(Item::Timer)).map(Work::new).collect();
+        let mut batches: VecDeque<Vec<Work>> = VecDeque::from([works]);
+        let (mut entries, mut aborts) = (0, 0);
+        while let Some(mut works) = batches.pop_front() {
+            match self.attempt(running, &mut works).await {
+                Ok(handled) => {
+                    entries += handled;
+                    aborts = 0;
+                }
+                Err(Setback::Aborted(reason)) => {
+                    aborts += 1;
+                    self.status.count_abort();
+                    tracing::warn!(shard = %self.parts.partition, reason, "A batch is aborted.");
+                    if aborts > MAX_ABORTS {
+                        return Err(Setback::Rebuild(reason));
+                    }
+                    batches.push_front(works);
+                }
+                Err(Setback::Refused(reason)) => {
+                    self.status.count_abort();
+                    for works in isolate(works, reason)?.into_iter().rev() {
+                        batches.push_front(works);
+                    }
+                }
+                Err(setback) => return Err(setback),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// One Kafka transaction for one batch.
+    async fn attempt(
+        &mut self,
+        running: &mut Running,
+        works: &mut Vec<Work>,
+    ) -> Result<usize, Setback> {
+        let inputs = self.decode(running, works);
+        if works.is_empty() {
+            return Ok(0);
+        }
+        let outcome = self.propose(running, works, inputs).await;
+        if let Err(Setback::Aborted(_) | Setback::Refused(_)) = &outcome {
+            self.abort().await?;
+        }
+        let Some((made, last)) = outcome? else {
+            self.abort().await?;
+            return Ok(0);
+        };
+        let entries = made.headers.len();
+        let mut since = self.parts.clock.monotonic();
+        self.confirm(running, made.link(), last).await?;
+        self.status.end_phase(Phase::Confirm, &mut since, self.parts.clock.monotonic());
+        self.adopt(running, made, last)?;
+        self.status.end_phase(Phase::Store, &mut since, self.parts.clock.monotonic());
+        self.status.count_transaction(entries);
+        Ok(entries)
+    }
+
+    /// An abort that is not possible leaves nothing but taking over.
+    async fn abort(&mut self) -> Result<(), Setback> {
+        self.parts.log.abort().await.map_err(|error| match error {
+            LogError::Fenced(reason) => Setback::Fenced(reason),
+            other => Setback::Rebuild(other.to_string()),
+        })
+    }
+
+    /// Decodes a batch. Drops what was handled before, and puts back what waits for the registry.
+    fn decode(&self, running: &mut Running, works: &mut Vec<Work>) -> Vec<A::Input> {
+        let application = &*self.parts.application;
+        let mut inputs = Vec::with_capacity(works.len());
+        let mut kept = Vec::with_capacity(works.len());
+        let mut waiting: [Vec<InputRecord>; Topic::INPUTS.len()] = Default::default();
+        for work in works.drain(..) {
+            let Work { item, poison } = work;
+            let input = match (&item, &poison) {
+                (Item::Record(record), _)
+                    if record.offset < running.positions.next(record.topic) =>
+                {
+                    continue;
+                }
+                (Item::Record(record), Some(reason)) => {
+                    Ok(application.poisoned(Origin::Record(record), reason))
+                }
+                (Item::Timer(timer), Some(reason)) => {
+                    Ok(application.poisoned(Origin::Timer(timer), reason))
+                }
+                (Item::Timer(timer), None) => Ok(application.timer(timer)),
+                (Item::Record(record), None) => match input_index(record.topic) {
+                    Some(index) if !waiting[index].is_empty() => Err(index),
+                    index => application.decode(record).map_err(|wait| {
+                        let (shard, topic) = (self.parts.partition, record.topic);
+                        tracing::warn!(%shard, %topic, reason = wait.reason, "An input waits.");
+                        index.unwrap_or_default()
+                    }),
+                },
+            };
+            match (input, item) {
+                (Ok(input), item) => {
+                    inputs.push(input);
+                    kept.push(Work { item, poison });
+                }
+                (Err(index), Item::Record(record)) => waiting[index].push(record),
+                (Err(_), Item::Timer(_)) => {}
+            }
+        }
+        let now = self.parts.clock.monotonic();
+        for (records, topic) in waiting.into_iter().zip(Topic::INPUTS) {
+            if !records.is_empty() {
+                running.intake.put_back(topic, records, now);
+            }
+        }
+        *works = kept;
+        inputs
+    }
+
+    /// Decides a batch within a Kafka transaction and commits it. `None` when nothing was decided
+    /// and the Kafka transaction is still open.
+    async fn propose(
+        &mut self,
+        running: &Running,
+        works: &mut [Work],
+        inputs: Vec<A::Input>,
+    ) -> Result<Option<(Made, Offset)>, Setback> {
+        let parts = &mut self.parts;
+        let mut since = parts.clock.monotonic();
+        parts.log.begin().await?;
+        let next = next_positions(works);
+        if !next.is_empty() {
+            parts.log.send_offsets(&next).await?;
+        }
+        self.status.end_phase(Phase::Begin, &mut since, parts.clock.monotonic());
+        let at_ms = parts.clock.wall_ms().max(running.head.at_ms);
+        let mut made = Made::after(running.head, running.positions, at_ms);
+        for (work, input) in works.iter_mut().zip(inputs) {
+            let mut draft = Draft {
+                application: &*parts.application,
+                store: &parts.store,
+                partition: parts.partition,
+                made: &mut made,
+            };
+            let poisoned_before = work.poison.is_some();
+            if let Some(record) = decide(&mut draft, work, input)? {
+                parts.log.append(&record).await?;
+            }
+            if work.poison.is_some() && !poisoned_before {
+                self.status.count_poisoned();
+            }
+        }
+        self.status.end_phase(Phase::Decide, &mut since, parts.clock.monotonic());
+        if made.headers.is_empty() {
+            return Ok(None);
+        }
+        let last = parts.log.commit().await?;
+        self.status.end_phase(Phase::Commit, &mut since, parts.clock.monotonic());
+        Ok(Some((made, last)))
+    }
+
+    /// Waits until the owner's own tail has shown the last entry with the expected hash. Inputs
+    /// that arrive meanwhile are kept for the next batch.
+    async fn confirm(
+        &mut self,
+        running: &mut Running,
+        expected: ChainLink,
+        last: Offset,
+    ) -> Result<(), Setback> {
+        let deadline = self.parts.clock.monotonic() + CONFIRM_TIMEOUT;
+        let mut seen = ChainLink { seq: running.head.seq, hash: running.head.hash };
+        while seen.seq < expected.seq {
+            if self.parts.clock.monotonic() >= deadline {
+                return Err(Setback::Rebuild("a commit does not show in the journal".to_owned()));
+            }
+            match self.parts.log.poll(CONFIRM_WAIT).await {
+                Ok(Some(LogRecord::Input(record))) => {
+                    running.intake.push(record);
+                    self.steer(running)?;
+                }
+                Ok(Some(LogRecord::Journal(journal))) => {
+                    let (key, value) = (&journal.record.key, &journal.record.value);
+                    let hash = seen.hash.link(key.as_deref(), value.as_deref());
+                    seen = ChainLink { seq: seen.seq + 1, hash };
+                    if journal.position.offset > last {
+                        break;
+                    }
+                }
+                Ok(None) | Err(LogError::Retry(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if seen.seq < expected.seq && self.parts.log.position(Topic::Journal)? > last {
+                break;
+            }
+        }
+        if seen == expected {
+            return Ok(());
+        }
+        Err(Setback::Rebuild(format!(
+            "the journal shows other entries than were committed: {} instead of {} at sequence {}",
+            seen.hash, expected.hash, seen.seq
+        )))
+    }
+
+    /// One batch into the store: state, timers, positions and head; then memory follows.
+    fn adopt(&mut self, running: &mut Running, made: Made, last: Offset) -> Result<(), Setback> {
+        let Made { mut changes, mut head, positions, headers, .. } = made;
+        head.applied = Some(last);
+        head.put(&mut changes);
+        self.parts.store.write(changes)?;
+        for header in &headers {
+            running.timers.apply(header);
+        }
+        running.head = head;
+        running.positions = positions;
+        self.status.set_head(&head);
+        self.status.set_timers(running.timers.len());
+        if self.failures > 0 {
+            self.failures = 0;
+            self.store_resets = 0;
+            self.status.set_error(None);
+        }
+        Ok(())
+    }
+}
+
+/// After the log refused an entry: every input alone, so that the one at fault is found; one that
+/// is alone already is poison.
+fn isolate(mut works: Vec<Work>, reason: String) -> Result<Vec<Vec<Work>>, Setback> {
+    if let [work] = &mut works[..] {
+        if work.poison.is_some() {
+            let origin = work.source();
+            return Err(ShardError::PoisonRepeated { origin, reason }.into());
+        }
+        work.poison = Some(reason);
+        return Ok(vec![works]);
+    }
+    Ok(works.into_iter().map(|work| vec![work]).collect())
+}
+
+/// For each topic of a batch, the offset after its last record.
+fn next_positions(works: &[Work]) -> Vec<(Topic, Offset)> {
+    let mut next = [None; Topic::INPUTS.len()];
+    for work in works {
+        if let Item::Record(record) = &work.item
+            && let Some(index) = input_index(record.topic)
+        {
+            next[index] = Some(record.offset.next());
+        }
+    }
+    Topic::INPUTS.into_iter().zip(next).filter_map(|(topic, next)| Some((topic, next?))).collect()
+}

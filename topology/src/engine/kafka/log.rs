@@ -1,0 +1,443 @@
+//! The adapter of a shard's [`Log`] to Kafka. Its futures complete synchronously: the shard has its
+//! own thread.
+//!
+//! One consumer handle reads the shard's inputs and its journal partition, assigned with explicit
+//! offsets; one transactional producer writes. `init` throws the producer away and makes a new one
+//! with the same transactional id, which fences the old. There is no group to join with static
+//! assignment: the group metadata is that of a consumer that never subscribed, which the broker
+//! accepts unfenced. An assignment by group takes it from its control consumer, here, for every
+//! Kafka transaction.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use schemas::{Offset, Partition, Position, Topic, TopicName, TopicPrefix};
+
+use super::connection::KafkaConnection;
+use super::delivery::DeliveryContext;
+use crate::engine::application::{EntryRecord, InputRecord, JournalRecord, Record, RecordHeader};
+use crate::engine::log::{Isolation, Log, LogError, LogRecord, ReadFrom};
+
+/// `init_transactions` takes half a second; on a broker that just started, some.
+const INIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests that only ask. Short, for the shard does nothing else meanwhile.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Sending offsets and aborting.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than a message may take, so that every report has come.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than a request may take.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A commit that takes longer than half of the time after which the client library repeats the
+/// request is not trusted, even if it ends well.
+const TRUSTED_COMMIT: Duration = Duration::from_secs(4);
+/// After the last report was counted, its event is still being freed: that takes microseconds.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Kafka, as one shard sees it.
+pub struct KafkaLog {
+    connection: KafkaConnection,
+    shard: Partition,
+    topics: ShardTopics,
+    consumer: BaseConsumer,
+    producer: Option<ThreadedProducer<DeliveryContext>>,
+    assigned: Vec<(Topic, Offset)>,
+    /// The last entry of a commit that the consumer has not shown yet.
+    unconfirmed: Option<Offset>,
+    statistics: CommitStatistics,
+}
+
+/// What commits have cost, for the regression test of the 100 ms trap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CommitStatistics {
+    /// Commits asked for.
+    pub commits: u64,
+    /// Of these, with a delivery outstanding when the client library was asked. Always 0.
+    pub with_outstanding_deliveries: u64,
+    /// The time the client library took, in all.
+    pub spent: Duration,
+}
+
+/// The names of a shard's topics.
+struct ShardTopics {
+    names: Vec<(Topic, TopicName)>,
+}
+
+impl ShardTopics {
+    fn new(prefix: &TopicPrefix) -> Self {
+        let topics = Topic::INPUTS.into_iter().chain([Topic::Journal]);
+        Self { names: topics.map(|topic| (topic, topic.name(prefix))).collect() }
+    }
+
+    fn name(&self, topic: Topic) -> &str {
+        let found = self.names.iter().find(|(known, _)| *known == topic);
+        found.map_or("", |(_, name)| name.as_str())
+    }
+
+    /// A message, as what it is; `None` for one that nobody asked for.
+    fn place(&self, message: &BorrowedMessage<'_>) -> Option<LogRecord> {
+        let name = message.topic();
+        let (topic, _) = self.names.iter().find(|(_, known)| known.as_str() == name)?;
+        let partition = Partition::new(message.partition())?;
+        let offset = Offset::new(message.offset())?;
+        let record = detach(message);
+        if *topic == Topic::Journal {
+            let position = Position { partition, offset };
+            return Some(LogRecord::Journal(JournalRecord { position, record }));
+        }
+        Some(LogRecord::Input(InputRecord { topic: *topic, partition, offset, record }))
+    }
+}
+
+impl KafkaLog {
+    /// A handle for one shard. Nothing is asked of the broker yet.
+    ///
+    /// # Errors
+    /// [`LogError::Unknown`] when the client library refuses a property.
+    pub fn new(
+        connection: &KafkaConnection,
+        prefix: &TopicPrefix,
+        shard: Partition,
+    ) -> Result<Self, LogError> {
+        let consumer = connection.ledger_consumer(shard).create().map_err(unknown)?;
+        Ok(Self {
+            connection: connection.clone(),
+            shard,
+            topics: ShardTopics::new(prefix),
+            consumer,
+            producer: None,
+            assigned: Vec::new(),
+            unconfirmed: None,
+            statistics: CommitStatistics::default(),
+        })
+    }
+
+    /// What commits have cost so far.
+    pub fn statistics(&self) -> CommitStatistics {
+        self.statistics
+    }
+
+    fn producer(&self) -> Result<&ThreadedProducer<DeliveryContext>, LogError> {
+        self.producer.as_ref().ok_or_else(|| LogError::Unknown("not initialised".to_owned()))
+    }
+
+    fn context(&self) -> Result<&DeliveryContext, LogError> {
+        Ok(self.producer()?.client().context())
+    }
+
+    fn partitions(&self, topics: impl IntoIterator<Item = Topic>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for topic in topics {
+            list.add_partition(self.topics.name(topic), self.shard.number());
+        }
+        list
+    }
+
+    fn partitions_at(&self, places: &[(Topic, Offset)]) -> Result<TopicPartitionList, LogError> {
+        let mut list = TopicPartitionList::with_capacity(places.len());
+        for (topic, offset) in places {
+            let offset = rdkafka::Offset::Offset(offset.number());
+            list.add_partition_offset(self.topics.name(*topic), self.shard.number(), offset)
+                .map_err(unknown)?;
+        }
+        Ok(list)
+    }
+
+    /// Until its last entry has been shown, a commit is not trusted if the connection was
+    /// disturbed.
+    fn check_undisturbed(&self) -> Result<(), LogError> {
+        if self.context()?.is_disturbed() {
+            return Err(LogError::Unknown("the connection failed around a commit".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Waits until no delivery is outstanding.
+    fn drain(&self) -> Result<Offset, LogError> {
+        let reports = self.context()?.drain(DRAIN_TIMEOUT);
+        let reports =
+            reports.ok_or_else(|| LogError::Unknown("entries were not acknowledged".to_owned()))?;
+        if let Some(code) = reports.failure {
+            return Err(match code {
+                RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
+                    LogError::Refused(code.to_string())
+                }
+                RDKafkaErrorCode::Fenced
+                | RDKafkaErrorCode::ProducerFenced
+                | RDKafkaErrorCode::InvalidProducerEpoch => LogError::Fenced(code.to_string()),
+                _ => LogError::Aborted(code.to_string()),
+            });
+        }
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        while self.producer()?.in_flight_count() > 0 && Instant::now() < deadline {
+            thread::yield_now();
+        }
+        reports
+            .last_offset
+            .and_then(Offset::new)
+            .ok_or_else(|| LogError::Unknown("no entry was acknowledged".to_owned()))
+    }
+}
+
+/// A record, detached from the client's fetch buffer, which it would pin as a whole. Key and value
+/// share one allocation.
+pub(super) fn detach(message: &BorrowedMessage<'_>) -> Record {
+    let (key, value) = (message.key(), message.payload());
+    let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+    let mut bytes = Vec::with_capacity(length(key) + length(value));
+    bytes.extend_from_slice(key.unwrap_or_default());
+    bytes.extend_from_slice(value.unwrap_or_default());
+    let bytes = Bytes::from(bytes);
+    Record {
+        timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
+        key: key.map(|key| bytes.slice(..key.len())),
+        value: value.map(|value| bytes.slice(bytes.len() - value.len()..)),
+        headers: headers(message),
+    }
+}
+
+/// The client library panics on a header whose name is not UTF-8, which any producer can write.
+/// Such a record is taken without headers.
+fn headers(message: &BorrowedMessage<'_>) -> Vec<RecordHeader> {
+    let Some(headers) = message.headers() else { return Vec::new() };
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        let detach = |header: Header<'_, &[u8]>| RecordHeader {
+            name: header.key.to_owned(),
+            value: header.value.map(Bytes::copy_from_slice),
+        };
+        headers.iter().map(detach).collect()
+    }));
+    read.unwrap_or_default()
+}
+
+/// Headers as the client library wants them.
+pub(super) fn owned_headers(headers: &[RecordHeader]) -> Option<OwnedHeaders> {
+    if headers.is_empty() {
+        return None;
+    }
+    let owned = OwnedHeaders::new_with_capacity(headers.len());
+    Some(headers.iter().fold(owned, |owned, header| {
+        owned.insert(Header { key: &header.name, value: header.value.as_deref() })
+    }))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn unknown(error: KafkaError) -> LogError {
+    LogError::Unknown(error.to_string())
+}
+
+/// The reaction to an error of a call that only asks.
+#[allow(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn query_error(error: KafkaError) -> LogError {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+            LogError::Lost(error.to_string())
+        }
+        _ => LogError::Retry(error.to_string()),
+    }
+}
+
+/// The reaction to an error of a call that is part of a Kafka transaction.
+fn transaction_error(error: KafkaError) -> LogError {
+    let text = error.to_string();
+    let KafkaError::Transaction(error) = error else { return LogError::Unknown(text) };
+    match error.code() {
+        RDKafkaErrorCode::Fenced
+        | RDKafkaErrorCode::ProducerFenced
+        | RDKafkaErrorCode::InvalidProducerEpoch => LogError::Fenced(text),
+        _ if error.is_fatal() => LogError::Unknown(text),
+        _ if error.txn_requires_abort() => LogError::Aborted(text),
+        _ => LogError::Unknown(text),
+    }
+}
+
+/// One request for the ends of all these partitions. In a list of times, -1 asks for the end.
+pub(super) fn fetch_ends<X: rdkafka::consumer::ConsumerContext>(
+    consumer: &BaseConsumer<X>,
+    mut partitions: TopicPartitionList,
+    at_most: Duration,
+) -> Result<TopicPartitionList, KafkaError> {
+    partitions.set_all_offsets(rdkafka::Offset::End)?;
+    let ends = consumer.offsets_for_times(partitions, at_most)?;
+    for element in ends.elements() {
+        element.error()?;
+    }
+    Ok(ends)
+}
+
+/// The offset in a list, for one partition.
+pub(super) fn offset_in(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<Offset> {
+    match list.find_partition(topic, partition)?.offset() {
+        rdkafka::Offset::Offset(number) => Offset::new(number),
+        _ => None,
+    }
+}
+
+impl Log for KafkaLog {
+    async fn init(&mut self) -> Result<(), LogError> {
+        self.unconfirmed = None;
+        self.assigned.clear();
+        self.consumer.unassign().map_err(unknown)?;
+        self.producer = None;
+        let producer: ThreadedProducer<DeliveryContext> = self
+            .connection
+            .ledger_producer(self.shard)
+            .create_with_context(DeliveryContext::default())
+            .map_err(unknown)?;
+        producer.init_transactions(INIT_TIMEOUT).map_err(|error| {
+            match transaction_error(error) {
+                LogError::Fenced(reason) => LogError::Fenced(reason),
+                other => LogError::Retry(other.to_string()),
+            }
+        })?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    async fn seek(&mut self, from: &ReadFrom) -> Result<(), LogError> {
+        let mut places = from.inputs.clone();
+        places.push((Topic::Journal, from.journal));
+        self.consumer.assign(&self.partitions_at(&places)?).map_err(unknown)?;
+        self.assigned = places;
+        Ok(())
+    }
+
+    async fn poll(&mut self, max_wait: Duration) -> Result<Option<LogRecord>, LogError> {
+        if self.unconfirmed.is_some() {
+            self.check_undisturbed()?;
+        }
+        let record = match self.consumer.poll(max_wait) {
+            None => None,
+            Some(Err(error)) => return Err(query_error(error)),
+            Some(Ok(message)) => self.topics.place(&message),
+        };
+        if let Some(LogRecord::Journal(journal)) = &record
+            && self.unconfirmed.is_some_and(|last| last <= journal.position.offset)
+        {
+            self.unconfirmed = None;
+        }
+        Ok(record)
+    }
+
+    fn position(&mut self, topic: Topic) -> Result<Offset, LogError> {
+        let positions = self.consumer.position().map_err(query_error)?;
+        let start = self.assigned.iter().find(|(assigned, _)| *assigned == topic);
+        let start = start.map_or(Offset::ZERO, |(_, offset)| *offset);
+        let name = self.topics.name(topic);
+        Ok(offset_in(&positions, name, self.shard.number()).unwrap_or(start))
+    }
+
+    fn pause(&mut self, topic: Topic) -> Result<(), LogError> {
+        self.consumer.pause(&self.partitions([topic])).map_err(unknown)
+    }
+
+    fn resume(&mut self, topic: Topic) -> Result<(), LogError> {
+        self.consumer.resume(&self.partitions([topic])).map_err(unknown)
+    }
+
+    async fn begin(&mut self) -> Result<(), LogError> {
+        self.context()?.begin();
+        self.producer()?.begin_transaction().map_err(transaction_error)
+    }
+
+    async fn send_offsets(&mut self, next: &[(Topic, Offset)]) -> Result<(), LogError> {
+        let offsets = self.partitions_at(next)?;
+        let group = self.consumer.group_metadata();
+        let group = group.ok_or_else(|| LogError::Unknown("no group metadata".to_owned()))?;
+        self.producer()?
+            .send_offsets_to_transaction(&offsets, &group, CONTROL_TIMEOUT)
+            .map_err(transaction_error)
+    }
+
+    async fn append(&mut self, entry: &EntryRecord) -> Result<(), LogError> {
+        let name = self.topics.name(Topic::Journal);
+        let mut record = BaseRecord::to(name)
+            .partition(self.shard.number())
+            .key(&entry.key[..])
+            .payload(&entry.value[..]);
+        if let Some(headers) = owned_headers(&entry.headers) {
+            record = record.headers(headers);
+        }
+        let context = self.context()?;
+        context.expect_report();
+        self.producer()?.send(record).map_err(|(error, _)| {
+            context.expect_no_report();
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::MessageSizeTooLarge) => LogError::Refused(error.to_string()),
+                Some(RDKafkaErrorCode::QueueFull) => LogError::Aborted(error.to_string()),
+                _ => unknown(error),
+            }
+        })
+    }
+
+    async fn commit(&mut self) -> Result<Offset, LogError> {
+        let last = self.drain()?;
+        let producer = self.producer()?;
+        let outstanding = producer.in_flight_count() > 0;
+        let started = Instant::now();
+        let outcome = producer.commit_transaction(COMMIT_TIMEOUT);
+        let spent = started.elapsed();
+        self.statistics.commits += 1;
+        self.statistics.with_outstanding_deliveries += u64::from(outstanding);
+        self.statistics.spent += spent;
+        outcome.map_err(transaction_error)?;
+        if spent > TRUSTED_COMMIT {
+            return Err(LogError::Unknown(format!("a commit took {spent:?}")));
+        }
+        self.check_undisturbed()?;
+        self.unconfirmed = Some(last);
+        Ok(last)
+    }
+
+    async fn abort(&mut self) -> Result<(), LogError> {
+        self.producer()?.abort_transaction(CONTROL_TIMEOUT).map_err(transaction_error)
+    }
+
+    async fn end_offsets(
+        &mut self,
+        topics: &[Topic],
+        isolation: Isolation,
+    ) -> Result<Vec<Offset>, LogError> {
+        let partitions = self.partitions(topics.iter().copied());
+        let ends = match isolation {
+            Isolation::ReadCommitted => fetch_ends(&self.consumer, partitions, QUERY_TIMEOUT),
+            Isolation::ReadUncommitted => {
+                // Asked for only when the shard is taken over: not worth a connection of its own.
+                let handle: BaseConsumer =
+                    self.connection.watermarks().create().map_err(unknown)?;
+                fetch_ends(&handle, partitions, QUERY_TIMEOUT)
+            }
+        };
+        let ends = ends.map_err(query_error)?;
+        let end = |topic: &Topic| {
+            offset_in(&ends, self.topics.name(*topic), self.shard.number())
+                .ok_or_else(|| LogError::Retry(format!("{topic} has no end")))
+        };
+        topics.iter().map(end).collect()
+    }
+
+    async fn low_watermark(&mut self, topic: Topic) -> Result<Offset, LogError> {
+        let name = self.topics.name(topic);
+        let (low, _) = self
+            .consumer
+            .fetch_watermarks(name, self.shard.number(), QUERY_TIMEOUT)
+            .map_err(query_error)?;
+        Offset::new(low).ok_or_else(|| LogError::Retry(format!("{topic} has no beginning")))
+    }
+
+    async fn committed(&mut self, topics: &[Topic]) -> Result<Vec<Option<Offset>>, LogError> {
+        let partitions = self.partitions(topics.iter().copied());
+        let committed =
+            self.consumer.committed_offsets(partitions, QUERY_TIMEOUT).map_err(query_error)?;
+        let of =
+            |topic: &Topic| offset_in(&committed, self.topics.name(*topic), self.shard.number());
+        Ok(topics.iter().map(of).collect())
+    }
+}

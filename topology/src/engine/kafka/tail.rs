@@ -1,0 +1,315 @@
+//! The one journal tail of a process: reads every journal partition, decodes each entry once, and
+//! hands it to all followers.
+//!
+//! It has its own OS thread and a `read_committed` consumer with explicit offsets. It survives the
+//! broker being away. What it does not survive is a journal that does not add up: then it ends,
+//! says why in its progress, and every follower sees the end of its queue. A follower that joins
+//! late and starts earlier makes the tail go back; the others do not get entries twice.
+
+use std::sync::Arc;
+use std::sync::mpsc as commands;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::Message;
+use schemas::{Offset, Partition, PartitionCount, Position, Topic, TopicName, TopicPrefix};
+use tokio::sync::{mpsc, watch};
+
+use super::connection::KafkaConnection;
+use super::log::{detach, fetch_ends, offset_in};
+use crate::engine::application::{Application, JournalRecord};
+use crate::engine::follower::{
+    Fanout, Follower, JournalReader, TailBatch, TailError, TailProgress, Tailed,
+};
+use crate::engine::shard::StopSignal;
+
+/// How long the tail waits for an entry: so fast a new follower is heard.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// The most entries in one batch.
+const MAX_BATCH: usize = 256;
+/// How often the ends are read, for the lag.
+const ENDS_EVERY: Duration = Duration::from_secs(1);
+/// A broker that does not answer must not hold entries back for longer.
+const ENDS_TIMEOUT: Duration = Duration::from_millis(500);
+/// The same for somebody who asks.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The journal tail of a process.
+pub struct JournalTail<A: Application> {
+    commands: commands::Sender<Join<A::Entry>>,
+    progress: watch::Receiver<TailProgress>,
+    ends: Arc<Ends>,
+    count: PartitionCount,
+    stop: Arc<StopSignal>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A follower that wants to join.
+struct Join<E> {
+    name: String,
+    queue: mpsc::Sender<TailBatch<E>>,
+    from: Vec<Offset>,
+}
+
+/// Reads the ends of the journal on a handle of its own.
+struct Ends {
+    handle: BaseConsumer,
+    journal: TopicName,
+    count: PartitionCount,
+}
+
+impl<A: Application> JournalTail<A> {
+    /// Starts the tail. It reads nothing before the first follower joins.
+    ///
+    /// # Errors
+    /// [`TailError::Client`] when a client or the thread cannot be made.
+    pub fn start(
+        connection: &KafkaConnection,
+        prefix: &TopicPrefix,
+        count: PartitionCount,
+        application: Arc<A>,
+    ) -> Result<Self, TailError> {
+        let client = |error: &dyn std::fmt::Display| TailError::Client(error.to_string());
+        let journal = Topic::Journal.name(prefix);
+        let consumer = connection.journal_tail().create().map_err(|error| client(&error))?;
+        let handle = connection.watermarks().create().map_err(|error| client(&error))?;
+        let ends = Arc::new(Ends { handle, journal: journal.clone(), count });
+        let (commands, joins) = commands::channel();
+        let (shown, progress) = watch::channel(TailProgress::at_start(count));
+        let stop = Arc::new(StopSignal::default());
+        let tail = Tail {
+            consumer,
+            ends: Arc::clone(&ends),
+            reader: JournalReader::new(application, journal.clone(), count),
+            journal,
+            fanout: Fanout::new(),
+            joins,
+            reached: Vec::new(),
+            shown,
+            ends_read_at: None,
+            stop: Arc::clone(&stop),
+        };
+        let thread = thread::Builder::new()
+            .name("journal-tail".to_owned())
+            .spawn(move || tail.run())
+            .map_err(|error| client(&error))?;
+        Ok(Self { commands, progress, ends, count, stop, thread: Some(thread) })
+    }
+
+    /// Joins a follower, which gets every entry from these offsets on, given by partition. Its
+    /// queue holds so many batches.
+    pub fn follow(
+        &self,
+        name: impl Into<String>,
+        mut from: Vec<Offset>,
+        batches: usize,
+    ) -> Follower<A::Entry> {
+        let (queue, receiver) = mpsc::channel(batches.max(1));
+        from.resize(Partition::all(self.count).count(), Offset::ZERO);
+        // When the tail has ended, the queue ends at once, which the follower sees.
+        let _ = self.commands.send(Join { name: name.into(), queue, from });
+        Follower(receiver)
+    }
+
+    /// How far the tail is.
+    pub fn progress(&self) -> watch::Receiver<TailProgress> {
+        self.progress.clone()
+    }
+
+    /// The ends of all journal partitions now: every committed entry is below them. Blocks for a
+    /// request.
+    ///
+    /// # Errors
+    /// [`TailError::Client`] when the broker does not answer.
+    pub fn ends(&self) -> Result<Vec<Offset>, TailError> {
+        self.ends.read(ASK_TIMEOUT)
+    }
+
+    /// Asks the tail to stop, and waits for its thread. Followers see the end of their queues.
+    pub fn stop(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        self.stop.raise();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("The journal tail panicked.");
+        }
+    }
+}
+
+impl<A: Application> Drop for JournalTail<A> {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+impl Ends {
+    fn read(&self, at_most: Duration) -> Result<Vec<Offset>, TailError> {
+        let mut partitions = TopicPartitionList::new();
+        for partition in Partition::all(self.count) {
+            partitions.add_partition(self.journal.as_str(), partition.number());
+        }
+        let ends = fetch_ends(&self.handle, partitions, at_most)
+            .map_err(|error| TailError::Client(error.to_string()))?;
+        let end = |partition: Partition| {
+            offset_in(&ends, self.journal.as_str(), partition.number())
+                .ok_or_else(|| TailError::Client(format!("{} has no end", self.journal)))
+        };
+        Partition::all(self.count).map(end).collect()
+    }
+}
+
+/// What the thread owns.
+struct Tail<A: Application> {
+    consumer: BaseConsumer,
+    ends: Arc<Ends>,
+    reader: JournalReader<A>,
+    journal: TopicName,
+    fanout: Fanout<A::Entry>,
+    joins: commands::Receiver<Join<A::Entry>>,
+    /// By partition; empty while nothing is read.
+    reached: Vec<Offset>,
+    shown: watch::Sender<TailProgress>,
+    ends_read_at: Option<Instant>,
+    stop: Arc<StopSignal>,
+}
+
+impl<A: Application> Tail<A> {
+    fn run(mut self) {
+        while !self.stop.is_raised() {
+            if let Err(error) = self.turn() {
+                tracing::error!(%error, "The journal tail ends.");
+                self.shown.send_modify(|progress| progress.failure = Some(error.to_string()));
+                return;
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), TailError> {
+        self.take_joins()?;
+        if self.fanout.is_empty() {
+            return Ok(());
+        }
+        let entries = self.read()?;
+        self.note_positions()?;
+        let stop = &self.stop;
+        self.fanout.deliver(&entries, &self.reached, || stop.is_raised());
+        self.show();
+        Ok(())
+    }
+
+    /// Lets followers join, waiting for the first one, and goes back as far as they need.
+    fn take_joins(&mut self) -> Result<(), TailError> {
+        let mut joined = false;
+        if self.fanout.is_empty()
+            && let Ok(join) = self.joins.recv_timeout(POLL_WAIT)
+        {
+            joined = true;
+            self.fanout.add(join.name, join.queue, join.from);
+        }
+        while let Ok(join) = self.joins.try_recv() {
+            joined = true;
+            self.fanout.add(join.name, join.queue, join.from);
+        }
+        if joined { self.go_back() } else { Ok(()) }
+    }
+
+    fn go_back(&mut self) -> Result<(), TailError> {
+        let Some(mut from) = self.fanout.needed() else { return Ok(()) };
+        if !self.reached.is_empty() {
+            for (from, reached) in from.iter_mut().zip(&self.reached) {
+                *from = (*from).min(*reached);
+            }
+            if from == self.reached {
+                return Ok(());
+            }
+        }
+        let mut partitions = TopicPartitionList::new();
+        for (partition, offset) in Partition::all(self.ends.count).zip(&from) {
+            let stays = self.reached.get(partition.index()) == Some(offset);
+            if !stays {
+                self.reader.seek(partition, *offset);
+            }
+            let offset = rdkafka::Offset::Offset(offset.number());
+            partitions
+                .add_partition_offset(self.journal.as_str(), partition.number(), offset)
+                .map_err(|error| TailError::Client(error.to_string()))?;
+        }
+        self.consumer.assign(&partitions).map_err(|error| TailError::Client(error.to_string()))?;
+        self.reached = from;
+        Ok(())
+    }
+
+    /// The entries that are there, at most a batch, waiting for the first one.
+    fn read(&mut self) -> Result<Vec<Arc<Tailed<A::Entry>>>, TailError> {
+        let mut entries = Vec::new();
+        let mut wait = POLL_WAIT;
+        while entries.len() < MAX_BATCH {
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    let places =
+                        (Partition::new(message.partition()), Offset::new(message.offset()));
+                    let (Some(partition), Some(offset)) = places else { continue };
+                    let position = Position { partition, offset };
+                    let record = JournalRecord { position, record: detach(&message) };
+                    entries.push(Arc::new(self.reader.take(record)?));
+                    wait = Duration::ZERO;
+                }
+                Some(Err(error)) => {
+                    if let Some(
+                        RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+                    ) = error.rdkafka_error_code()
+                    {
+                        return Err(TailError::Lost(error.to_string()));
+                    }
+                    tracing::debug!(%error, "The journal tail waits for the broker.");
+                    break;
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Where reading stands, markers included.
+    fn note_positions(&mut self) -> Result<(), TailError> {
+        let positions =
+            self.consumer.position().map_err(|error| TailError::Client(error.to_string()))?;
+        for (partition, reached) in Partition::all(self.ends.count).zip(&mut self.reached) {
+            if let Some(position) = offset_in(&positions, self.journal.as_str(), partition.number())
+            {
+                *reached = position;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes the progress, and reads the ends now and then.
+    fn show(&mut self) {
+        let mut read = None;
+        if self.ends_read_at.is_none_or(|at| at.elapsed() >= ENDS_EVERY) {
+            read = Some(self.ends.read(ENDS_TIMEOUT));
+            self.ends_read_at = Some(Instant::now());
+        }
+        let reached = &self.reached;
+        self.shown.send_if_modified(|progress| {
+            let before = progress.clone();
+            progress.reached.clone_from(reached);
+            match read {
+                Some(Ok(ends)) => {
+                    progress.ends = ends;
+                    progress.connected = true;
+                }
+                Some(Err(_)) => progress.connected = false,
+                None => {}
+            }
+            *progress != before
+        });
+    }
+}

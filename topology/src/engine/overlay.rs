@@ -1,0 +1,147 @@
+//! Changes to a store that are not in it yet.
+//!
+//! [`Changes`] collects what one Kafka transaction does to the state, as bytes; it is dropped with
+//! an abort and written as one batch after the commit is confirmed. What a single entry changes is
+//! kept apart until it is accepted, so that an entry that fails leaves no trace. [`Overlay`] reads
+//! through: entry, then transaction, then store.
+
+use std::collections::HashMap;
+
+use super::application::{ReadState, StateError, WriteState};
+use super::store::Store;
+
+/// What a set of changes holds for a key: a value, or that the key is gone.
+type Change = Option<Vec<u8>>;
+
+/// The changes of the entries accepted so far, and of the one under way.
+#[derive(Debug, Default)]
+pub struct Changes {
+    accepted: HashMap<&'static str, HashMap<Vec<u8>, Change>>,
+    /// An entry touches about ten keys: searching a list from its end beats hashing.
+    entry: Vec<(&'static str, Vec<u8>, Change)>,
+    /// Bytes of keys and values accepted, roughly: the bound of a restore's chunk.
+    weight: usize,
+}
+
+impl Changes {
+    /// Keeps what the entry under way changed.
+    pub fn accept(&mut self) {
+        for (column, key, change) in self.entry.drain(..) {
+            self.weight += key.len() + change.as_ref().map_or(0, Vec::len);
+            self.accepted.entry(column).or_default().insert(key, change);
+        }
+    }
+
+    /// Forgets what the entry under way changed.
+    pub fn discard_entry(&mut self) {
+        self.entry.clear();
+    }
+
+    /// Bytes of keys and values accepted, roughly.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Whether nothing was accepted.
+    pub fn is_empty(&self) -> bool {
+        self.accepted.is_empty()
+    }
+
+    /// Sets a key, outside of any entry.
+    pub fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
+        self.weight += key.len() + value.len();
+        self.accepted.entry(column).or_default().insert(key, Some(value));
+    }
+
+    /// Removes a key, outside of any entry.
+    pub fn delete(&mut self, column: &'static str, key: Vec<u8>) {
+        self.accepted.entry(column).or_default().insert(key, None);
+    }
+
+    /// What was accepted, for the store to write.
+    pub fn into_accepted(
+        self,
+    ) -> impl Iterator<Item = (&'static str, HashMap<Vec<u8>, Option<Vec<u8>>>)> {
+        self.accepted.into_iter()
+    }
+
+    fn find(&self, column: &'static str, key: &[u8]) -> Option<&Change> {
+        let of_entry = self.entry.iter().rev().find(|(c, k, _)| *c == column && k == key);
+        of_entry.map(|(_, _, change)| change).or_else(|| self.accepted.get(column)?.get(key))
+    }
+}
+
+/// A store seen through changes.
+pub struct Overlay<'a, S> {
+    store: &'a S,
+    changes: &'a mut Changes,
+}
+
+impl<'a, S: Store> Overlay<'a, S> {
+    /// The store, with these changes on top; writes go to the entry under way.
+    pub fn new(store: &'a S, changes: &'a mut Changes) -> Self {
+        Self { store, changes }
+    }
+
+    /// Keeps what the entry under way changed.
+    pub fn accept(&mut self) {
+        self.changes.accept();
+    }
+}
+
+impl<S: Store> ReadState for Overlay<'_, S> {
+    fn get(&self, column: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        match self.changes.find(column, key) {
+            Some(change) => Ok(change.clone()),
+            None => self.store.get(column, key),
+        }
+    }
+}
+
+impl<S: Store> WriteState for Overlay<'_, S> {
+    fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.entry.push((column, key, Some(value)));
+    }
+
+    fn delete(&mut self, column: &'static str, key: &[u8]) {
+        self.changes.entry.push((column, key.to_vec(), None));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::memory_store::MemoryStore;
+
+    const COLUMN: &str = "counters";
+
+    #[test]
+    fn an_entry_shows_through_until_it_is_discarded() {
+        let store = MemoryStore::new(&[COLUMN]);
+        let mut changes = Changes::default();
+        changes.put(COLUMN, b"a".to_vec(), b"1".to_vec());
+        let mut overlay = Overlay::new(&store, &mut changes);
+        overlay.put(COLUMN, b"a".to_vec(), b"2".to_vec());
+        overlay.delete(COLUMN, b"b");
+        assert_eq!(overlay.get(COLUMN, b"a"), Ok(Some(b"2".to_vec())));
+        changes.discard_entry();
+        let overlay = Overlay::new(&store, &mut changes);
+        assert_eq!(overlay.get(COLUMN, b"a"), Ok(Some(b"1".to_vec())));
+        assert_eq!(overlay.get(COLUMN, b"c"), Ok(None));
+    }
+
+    #[test]
+    fn a_deletion_hides_what_the_store_has() {
+        let store = MemoryStore::new(&[COLUMN]);
+        let mut first = Changes::default();
+        first.put(COLUMN, b"a".to_vec(), b"1".to_vec());
+        store.write(first).expect("memory never fails");
+        let mut changes = Changes::default();
+        let mut overlay = Overlay::new(&store, &mut changes);
+        overlay.delete(COLUMN, b"a");
+        overlay.accept();
+        assert_eq!(overlay.get(COLUMN, b"a"), Ok(None));
+        store.write(changes).expect("memory never fails");
+        assert_eq!(store.get(COLUMN, b"a"), Ok(None));
+    }
+}

@@ -1,0 +1,349 @@
+//! A store on disk: one `RocksDB`.
+//!
+//! The write-ahead log is on and not synced: the death of the process loses nothing, the death of
+//! the machine at most the newest batches, and the journal gives those again. Block cache and write
+//! buffers are shared by all stores of a process. A directory that cannot be read, or that belongs
+//! to something else, is moved aside and replaced by an empty one: the journal is the truth.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    Direction, ErrorKind, IteratorMode, Options, WriteBatch, WriteBufferManager,
+};
+
+use super::application::StateError;
+use super::overlay::Changes;
+use super::store::{META, Start, Store, StoreError, StoreIdentity, Visitor, all_columns};
+
+const IDENTITY_KEY: &[u8] = b"identity";
+const ASIDE_SUFFIX: &str = "aside";
+
+/// A write buffer of one column family: small, for every store has about six of them.
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// A store that starts has at most this much write-ahead log to read again, in bytes.
+const MAX_WAL_BYTES: u64 = 64 << 20;
+/// `RocksDB`'s own log: enough for a person to look at, bytes and files.
+const INFO_LOG_BYTES: usize = 1 << 20;
+const INFO_LOG_FILES: usize = 2;
+/// Ten bits for each key: one lookup in a hundred of an absent key reads a block in vain.
+const BLOOM_BITS: f64 = 10.0;
+
+/// Block cache and write buffers shared by all stores of a process.
+#[derive(Clone)]
+pub struct StoreMemory {
+    cache: Cache,
+    buffers: WriteBufferManager,
+}
+
+impl StoreMemory {
+    /// Memory for all stores together: the block cache, the write buffers counted within it.
+    pub fn of_bytes(total: usize) -> Self {
+        let cache = Cache::new_lru_cache(total);
+        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
+            total / 2,
+            false,
+            cache.clone(),
+        );
+        Self { cache, buffers }
+    }
+}
+
+/// A store on disk.
+pub struct RocksStore {
+    directory: PathBuf,
+    identity: StoreIdentity,
+    columns: Vec<&'static str>,
+    memory: StoreMemory,
+    /// Taken only while a reset replaces it.
+    open: Option<DB>,
+}
+
+impl RocksStore {
+    /// Opens the store in this directory, or makes an empty one. What stands there and cannot be
+    /// read, or belongs to something else, is moved aside.
+    ///
+    /// # Errors
+    /// [`StoreError`] when another process has it open or the directory cannot be used.
+    pub fn open(
+        directory: &Path,
+        identity: StoreIdentity,
+        application_columns: &[&'static str],
+        memory: &StoreMemory,
+    ) -> Result<Self, StoreError> {
+        let mut store = Self {
+            directory: directory.to_owned(),
+            identity,
+            columns: all_columns(application_columns),
+            memory: memory.clone(),
+            open: None,
+        };
+        match store.open_existing()? {
+            Ok(()) => {}
+            Err(reason) => store.reset(&reason)?,
+        }
+        Ok(store)
+    }
+
+    /// Opens what is there. The inner error says why it must not be used.
+    fn open_existing(&mut self) -> Result<Result<(), String>, StoreError> {
+        fs::create_dir_all(&self.directory).map_err(|error| self.unusable(&error))?;
+        let opened = DB::open_cf_descriptors(
+            &database_options(&self.memory),
+            &self.directory,
+            self.columns
+                .iter()
+                .map(|&column| ColumnFamilyDescriptor::new(column, column_options(&self.memory))),
+        );
+        let database = match opened {
+            Ok(database) => database,
+            Err(error) => return self.judge(&error).map(Err),
+        };
+        self.open = Some(database);
+        let wanted = self.identity.text();
+        match self.get(META, IDENTITY_KEY) {
+            Ok(Some(found)) if found == wanted.as_bytes() => Ok(Ok(())),
+            Ok(Some(found)) => {
+                let found = String::from_utf8_lossy(&found).into_owned();
+                Ok(Err(format!("it is the store of {found}, not of {wanted}")))
+            }
+            Ok(None) => {
+                let mut changes = Changes::default();
+                changes.put(META, IDENTITY_KEY.to_vec(), wanted.into_bytes());
+                Ok(self.write(changes).map_err(|error| error.to_string()))
+            }
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+
+    /// Whether an error on opening condemns the bytes, or only says that now is not the time.
+    fn judge(&self, error: &rocksdb::Error) -> Result<String, StoreError> {
+        let path = self.directory.display().to_string();
+        let reason = error.to_string();
+        match error.kind() {
+            ErrorKind::IOError if reason.contains("lock") => {
+                Err(StoreError::InUse { path, reason })
+            }
+            ErrorKind::IOError if !reason.contains("No such file") => {
+                Err(StoreError::Unusable { path, reason })
+            }
+            _ => Ok(reason),
+        }
+    }
+
+    fn unusable(&self, error: &io::Error) -> StoreError {
+        let path = self.directory.display().to_string();
+        StoreError::Unusable { path, reason: error.to_string() }
+    }
+
+    /// Moves the directory aside. Only the newest one is kept: a disk must not fill with them.
+    fn move_aside(&self) -> io::Result<PathBuf> {
+        let mut aside = self.directory.clone().into_os_string();
+        aside.push(".");
+        aside.push(ASIDE_SUFFIX);
+        let aside = PathBuf::from(aside);
+        match fs::remove_dir_all(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::rename(&self.directory, &aside)?,
+        }
+        Ok(aside)
+    }
+
+    fn database(&self) -> Result<&DB, StateError> {
+        self.open.as_ref().ok_or_else(|| StateError::Unreadable("the store is closed".to_owned()))
+    }
+
+    fn column<'a>(database: &'a DB, column: &str) -> Result<&'a ColumnFamily, StateError> {
+        database
+            .cf_handle(column)
+            .ok_or_else(|| StateError::Unreadable(format!("there is no column {column}")))
+    }
+}
+
+fn unreadable(error: &rocksdb::Error) -> StateError {
+    StateError::Unreadable(error.to_string())
+}
+
+fn database_options(memory: &StoreMemory) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_write_buffer_manager(&memory.buffers);
+    options.set_max_total_wal_size(MAX_WAL_BYTES);
+    options.set_max_log_file_size(INFO_LOG_BYTES);
+    options.set_keep_log_file_num(INFO_LOG_FILES);
+    options.set_paranoid_checks(true);
+    options
+}
+
+fn column_options(memory: &StoreMemory) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&memory.cache);
+    table.set_bloom_filter(BLOOM_BITS, false);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options
+}
+
+impl Store for RocksStore {
+    fn get(&self, column: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        let database = self.database()?;
+        let column = Self::column(database, column)?;
+        database.get_cf(column, key).map_err(|error| unreadable(&error))
+    }
+
+    fn visit(
+        &self,
+        column: &'static str,
+        start: Start<'_>,
+        visitor: &mut Visitor<'_>,
+    ) -> Result<(), StateError> {
+        let database = self.database()?;
+        let column = Self::column(database, column)?;
+        let mode = match start {
+            Start::First => IteratorMode::Start,
+            Start::At(key) => IteratorMode::From(key, Direction::Forward),
+            Start::Last => IteratorMode::End,
+            Start::DownFrom(key) => IteratorMode::From(key, Direction::Reverse),
+        };
+        for row in database.iterator_cf(column, mode) {
+            let (key, value) = row.map_err(|error| unreadable(&error))?;
+            if visitor(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, changes: Changes) -> Result<(), StateError> {
+        let database = self.database()?;
+        let mut batch = WriteBatch::default();
+        for (column, changed) in changes.into_accepted() {
+            let column = Self::column(database, column)?;
+            for (key, change) in changed {
+                match change {
+                    Some(value) => batch.put_cf(column, key, value),
+                    None => batch.delete_cf(column, key),
+                }
+            }
+        }
+        database.write(batch).map_err(|error| unreadable(&error))
+    }
+
+    fn reset(&mut self, reason: &str) -> Result<(), StoreError> {
+        self.open = None;
+        let aside = self.move_aside().map_err(|error| self.unusable(&error))?;
+        tracing::error!(
+            store = %self.directory.display(),
+            aside = %aside.display(),
+            reason,
+            "A store is moved aside and rebuilt from the journal."
+        );
+        self.open_existing()?.map_err(|reason| StoreError::Unusable {
+            path: self.directory.display().to_string(),
+            reason,
+        })
+    }
+
+    fn columns(&self) -> &[&'static str] {
+        &self.columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::store::digest;
+    use schemas::{Partition, Topic};
+    use std::ops::ControlFlow;
+
+    fn identity(partition: i32) -> StoreIdentity {
+        StoreIdentity {
+            journal: Topic::Journal.name(&"payments".parse().expect("valid")),
+            partition: Partition::new(partition).expect("valid"),
+            format: "1.1".to_owned(),
+        }
+    }
+
+    fn open(directory: &Path, partition: i32) -> RocksStore {
+        let memory = StoreMemory::of_bytes(8 << 20);
+        RocksStore::open(directory, identity(partition), &["counters"], &memory).expect("opens")
+    }
+
+    fn put(store: &RocksStore, key: &str, value: &str) {
+        let mut changes = Changes::default();
+        changes.put("counters", key.into(), value.into());
+        store.write(changes).expect("writes");
+    }
+
+    fn keys(store: &impl Store, start: Start<'_>) -> Vec<String> {
+        let mut keys = Vec::new();
+        let visited = store.visit("counters", start, &mut |key, _| {
+            keys.push(String::from_utf8_lossy(key).into_owned());
+            ControlFlow::Continue(())
+        });
+        visited.expect("readable");
+        keys
+    }
+
+    #[test]
+    fn a_store_survives_its_process() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let before = {
+            let store = open(directory.path(), 0);
+            put(&store, "a", "1");
+            digest(&store).expect("readable")
+        };
+        let store = open(directory.path(), 0);
+        assert_eq!(store.get("counters", b"a"), Ok(Some(b"1".to_vec())));
+        assert_eq!(digest(&store).expect("readable"), before);
+    }
+
+    #[test]
+    fn a_store_of_another_shard_is_moved_aside() {
+        let root = tempfile::tempdir().expect("a directory");
+        let directory = root.path().join("shard");
+        put(&open(&directory, 0), "a", "1");
+        let store = open(&directory, 1);
+        assert_eq!(store.get("counters", b"a"), Ok(None));
+        assert!(root.path().join("shard.aside").is_dir());
+    }
+
+    #[test]
+    fn a_second_process_is_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let _first = open(directory.path(), 0);
+        let memory = StoreMemory::of_bytes(8 << 20);
+        let second = RocksStore::open(directory.path(), identity(0), &["counters"], &memory);
+        assert!(matches!(second, Err(StoreError::InUse { .. })));
+    }
+
+    #[test]
+    fn visits_go_both_ways_like_those_of_a_store_in_memory() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = open(directory.path(), 0);
+        let memory = crate::engine::memory_store::MemoryStore::new(&["counters"]);
+        for key in ["a", "c", "e"] {
+            put(&disk, key, "1");
+            let mut changes = Changes::default();
+            changes.put("counters", key.into(), b"1".to_vec());
+            memory.write(changes).expect("writes");
+        }
+        for (start, wanted) in [
+            (Start::First, vec!["a", "c", "e"]),
+            (Start::At(b"b"), vec!["c", "e"]),
+            (Start::Last, vec!["e", "c", "a"]),
+            (Start::DownFrom(b"d"), vec!["c", "a"]),
+            (Start::DownFrom(b"c"), vec!["c", "a"]),
+        ] {
+            assert_eq!(keys(&disk, start), wanted, "{start:?}");
+            assert_eq!(keys(&memory, start), wanted, "{start:?}");
+        }
+    }
+}

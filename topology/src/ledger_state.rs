@@ -1,0 +1,154 @@
+//! The ledger's typed rows over the engine's bytes: which row lives in which column under which key.
+
+use std::cell::RefCell;
+
+use processors::payment::Payment;
+use processors::wallet::Wallet;
+use processors::{
+    AccountState, Deposit, ReadLedger, StateError, WriteLedger, decode_row, encode_row,
+};
+use schemas::account::Account;
+use schemas::{Currency, DepositId, PaymentId, RailName, WalletId};
+use serde::de::DeserializeOwned;
+
+use crate::engine::application::{ReadState, StateError as EngineStateError, WriteState};
+
+const WALLETS: &str = "wallets";
+const ACCOUNTS: &str = "accounts";
+const PAYMENTS: &str = "payments";
+const DEPOSITS: &str = "deposits";
+const REFERENCES: &str = "references";
+
+/// The columns that the ledger's state takes in a store.
+pub const COLUMNS: &[&str] = &[WALLETS, ACCOUNTS, PAYMENTS, DEPOSITS, REFERENCES];
+
+/// The ledger's view of a store, read only.
+pub struct Reader<'a>(pub &'a dyn ReadState);
+
+/// The ledger's view of a store.
+pub struct Writer<'a>(RefCell<&'a mut dyn WriteState>);
+
+impl<'a> Writer<'a> {
+    /// Over this store.
+    pub fn new(state: &'a mut dyn WriteState) -> Self {
+        Self(RefCell::new(state))
+    }
+}
+
+/// A row of any kind, by its bytes.
+trait Rows {
+    fn bytes(&self, column: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
+
+    fn row<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+        key: &[u8],
+    ) -> Result<Option<T>, StateError> {
+        self.bytes(column, key)?.map(|bytes| decode_row(&bytes)).transpose()
+    }
+}
+
+impl Rows for Reader<'_> {
+    fn bytes(&self, column: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.0.get(column, key).map_err(from_engine)
+    }
+}
+
+impl Rows for Writer<'_> {
+    fn bytes(&self, column: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.0.borrow().get(column, key).map_err(from_engine)
+    }
+}
+
+macro_rules! read_ledger {
+    ($($type:ident),*) => {$(
+        impl ReadLedger for $type<'_> {
+            fn wallet(&self, id: WalletId) -> Result<Option<Wallet>, StateError> {
+                self.row(WALLETS, id.as_bytes())
+            }
+
+            fn account(
+                &self,
+                account: &Account,
+                currency: Currency,
+            ) -> Result<AccountState, StateError> {
+                Ok(self.row(ACCOUNTS, &account_key(account, currency))?.unwrap_or_default())
+            }
+
+            fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StateError> {
+                self.row(PAYMENTS, id.as_bytes())
+            }
+
+            fn deposit(&self, id: DepositId) -> Result<Option<Deposit>, StateError> {
+                self.row(DEPOSITS, id.as_bytes())
+            }
+
+            fn deposit_by_reference(
+                &self,
+                wallet: WalletId,
+                rail: &RailName,
+                reference: &str,
+            ) -> Result<Option<DepositId>, StateError> {
+                self.row(REFERENCES, &reference_key(wallet, rail, reference))
+            }
+        }
+    )*};
+}
+
+read_ledger!(Reader, Writer);
+
+impl Writer<'_> {
+    fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
+        self.0.get_mut().put(column, key, value);
+    }
+}
+
+impl WriteLedger for Writer<'_> {
+    fn put_wallet(&mut self, wallet: Wallet) {
+        self.put(WALLETS, wallet.id.as_bytes().to_vec(), encode_row(&wallet));
+    }
+
+    fn put_account(&mut self, account: &Account, currency: Currency, state: AccountState) {
+        self.put(ACCOUNTS, account_key(account, currency), encode_row(&state));
+    }
+
+    fn put_payment(&mut self, payment: Payment) {
+        self.put(PAYMENTS, payment.id.as_bytes().to_vec(), encode_row(&payment));
+    }
+
+    fn put_deposit(&mut self, deposit: Deposit) {
+        let key = reference_key(deposit.wallet_id, &deposit.rail, &deposit.reference);
+        self.put(REFERENCES, key, encode_row(&deposit.id));
+        self.put(DEPOSITS, deposit.id.as_bytes().to_vec(), encode_row(&deposit));
+    }
+}
+
+fn account_key(account: &Account, currency: Currency) -> Vec<u8> {
+    format!("{account}|{currency}").into_bytes()
+}
+
+/// The reference may hold any character, so it comes last.
+fn reference_key(wallet: WalletId, rail: &RailName, reference: &str) -> Vec<u8> {
+    let mut key = wallet.as_bytes().to_vec();
+    key.extend_from_slice(rail.as_str().as_bytes());
+    key.push(b'|');
+    key.extend_from_slice(reference.as_bytes());
+    key
+}
+
+fn from_engine(error: EngineStateError) -> StateError {
+    match error {
+        EngineStateError::Unreadable(text) => StateError::Unreadable(text),
+        EngineStateError::Undecodable(text) => StateError::Undecodable(text),
+        EngineStateError::Contradiction(text) => StateError::Contradiction(text),
+    }
+}
+
+/// The engine's word for a failure of the ledger's state.
+pub fn to_engine(error: StateError) -> EngineStateError {
+    match error {
+        StateError::Unreadable(text) => EngineStateError::Unreadable(text),
+        StateError::Undecodable(text) => EngineStateError::Undecodable(text),
+        StateError::Contradiction(text) => EngineStateError::Contradiction(text),
+    }
+}

@@ -1,0 +1,17 @@
+//! The machine: runs the decisions on Kafka, keeps the stores and views, and is the command line.
+
+pub mod cli;
+pub mod embedded;
+pub mod engine;
+pub mod gateway_follower;
+pub mod ledger;
+mod ledger_state;
+mod log_writer;
+pub mod logging;
+pub mod payments;
+pub mod registry;
+pub mod runtime;
+pub mod settings;
+mod takeover;
+pub mod views;
+mod wall_clock;

@@ -1,0 +1,99 @@
+//! Requests and results on their way into the log: the edges' side of the topics.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use connectors::ports::{AppendError, CommandLog, PortFuture, Request};
+use schemas::codec::{self, Record};
+use schemas::inputs::GatewayResult;
+use schemas::{PartitionCount, SchemaId, WalletId};
+
+use crate::engine::application as engine;
+use crate::engine::kafka::producer::{IngressError, IngressProducer};
+use crate::ledger::schema_header;
+use crate::registry::WriterIds;
+
+/// Writes to the input topics, each record to the shard of its wallet.
+#[derive(Clone)]
+pub struct LogWriter {
+    producer: IngressProducer,
+    partitions: PartitionCount,
+    ids: Arc<OnceLock<WriterIds>>,
+}
+
+impl LogWriter {
+    /// A writer over this producer. It is ready when it knows the ids of its schemas.
+    pub fn new(
+        producer: IngressProducer,
+            partitions: PartitionCount,
+        ids: Arc<OnceLock<WriterIds>>,
+    ) -> Self {
+        Self { producer, partitions, ids }
+    }
+
+    /// Appends a gateway result.
+    ///
+    /// # Errors
+    /// When the log did not confirm; the same result may be offered again, it counts once.
+    pub async fn append_result(&self, result: &GatewayResult) -> Result<(), AppendError> {
+        let id = self.ids()?.gateway_result;
+        self.append_record(result.wallet_id, result, id).await
+    }
+
+    fn ids(&self) -> Result<&WriterIds, AppendError> {
+        let text = "the schemas are not registered yet";
+        self.ids.get().ok_or_else(|| AppendError::NotReady(text.to_owned()))
+    }
+
+    async fn append_record<R: Record>(
+        &self,
+        wallet: WalletId,
+        record: &R,
+        id: SchemaId,
+    ) -> Result<(), AppendError> {
+        let outgoing = engine::Record {
+            timestamp_ms: 0,
+            key: Some(Bytes::from(wallet.to_string())),
+            value: Some(Bytes::from(codec::encode(record, id))),
+            headers: vec![schema_header::<R>()],
+        };
+        let partition = wallet.shard(self.partitions);
+        let sent = self.producer.send(R::KIND.topic(), partition, &outgoing).await;
+        sent.map(|_| ()).map_err(|error| match error {
+            IngressError::Overloaded => AppendError::QueueFull,
+            IngressError::Away | IngressError::Refused(_) | IngressError::Unknown(_) => {
+                AppendError::Unconfirmed(error.to_string())
+            }
+        })
+    }
+
+    /// Whether the broker was away when it was last needed.
+    pub fn is_away(&self) -> bool {
+        self.producer.is_away()
+    }
+
+    /// Waits, bounded, for what is under way. Blocks.
+    pub fn close(&self) {
+        self.producer.close();
+    }
+}
+
+impl CommandLog for LogWriter {
+    fn append(
+        &self,
+        wallet: WalletId,
+        request: Request,
+    ) -> PortFuture<'_, Result<(), AppendError>> {
+        Box::pin(async move {
+            let ids = *self.ids()?;
+            match &request {
+                Request::Command(command) => {
+                    self.append_record(wallet, command, ids.command).await
+                }
+                Request::Operation(operation) => {
+                    self.append_record(wallet, operation, ids.operation).await
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! Log lines: for people on a terminal, JSON in a pipe.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard error. `RUST_LOG` chooses what; by default what an operator acts on.
+pub fn start() {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,rdkafka=warn,librdkafka=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if std::io::stderr().is_terminal() {
+        builder.with_target(false).try_init()
+    } else {
+        builder.json().flatten_event(true).with_ansi(false).try_init()
+    };
+    // Somebody started it already: a test does.
+    drop(started);
+}

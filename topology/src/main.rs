@@ -1,0 +1,60 @@
+//! `holdfast`: one binary, one subcommand for each thing that it does.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use topology::cli;
+
+/// A payment engine whose database is a Kafka log.
+///
+/// Wallets hold money; a payment reserves it, an external gateway is charged, and whatever fails is
+/// compensated. Every fact is an entry in a journal that can be replayed.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(cli::dev::DevArguments),
+    Run(cli::run::RunArguments),
+    GatewaySim(cli::gateway_sim::GatewaySimArguments),
+    Topics(cli::topics::TopicsArguments),
+    Audit(cli::audit::AuditArguments),
+    Config(cli::config::ConfigArguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    topology::logging::start();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match arguments.command {
+            Command::Dev(arguments) => cli::dev::dev(arguments).await.map(|()| ExitCode::SUCCESS),
+            Command::Run(arguments) => cli::run::run(arguments).await.map(|()| ExitCode::SUCCESS),
+            Command::GatewaySim(arguments) => {
+                cli::gateway_sim::gateway_sim(arguments).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Topics(arguments) => cli::topics::topics(arguments).await,
+            Command::Audit(arguments) => cli::audit::audit(arguments).await,
+            Command::Config(arguments) => {
+                cli::config::config(&arguments).map(|()| ExitCode::SUCCESS)
+            }
+        }
+    });
+    // What is left of the runtime (a blocking read of standard input, say) must not keep the
+    // process; everything that matters was joined by its command.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

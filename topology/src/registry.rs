@@ -1,0 +1,184 @@
+//! The schema registry: registers what this binary writes, looks up what others wrote.
+//!
+//! The log does not depend on it: every record of ours names its schema by fingerprint. It is needed
+//! to start writing, and to read records of producers with schemas of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schema_registry_converter::async_impl::schema_registry::{
+    SrSettings, get_schema_by_id, post_schema,
+};
+use schema_registry_converter::error::SRCError;
+use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SuppliedSchema};
+use schemas::codec::{RecordKind, SchemaCatalog, SchemaIdConflict};
+use schemas::{SchemaId, TopicPrefix};
+use tokio::runtime::Handle;
+
+/// How long one call may take: a shard's input partition waits for it.
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// The wait between tries to register at start.
+const REGISTER_AGAIN: Duration = Duration::from_millis(500);
+
+/// What the registry says of a schema id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// The schema, as JSON.
+    Known(String),
+    /// It gave out no such id.
+    Unknown,
+    /// It cannot be asked now.
+    Away(String),
+}
+
+/// The registry did not take our schemas.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// It cannot be asked with this configuration.
+    #[error("the schema registry at {url} cannot be used: {reason}")]
+    Unusable {
+        /// Where.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// It refuses a schema: an incompatible one stands under this subject.
+    #[error(
+        "the schema registry refuses the schema of {subject}: {reason}; is it the registry of \
+         another installation?"
+    )]
+    Refused {
+        /// The subject.
+        subject: String,
+        /// Why.
+        reason: String,
+    },
+    /// It lost its memory.
+    #[error(transparent)]
+    Conflict(#[from] SchemaIdConflict),
+}
+
+/// A client of the registry.
+#[derive(Clone)]
+pub struct Registry {
+    settings: Arc<SrSettings>,
+    url: String,
+    handle: Handle,
+}
+
+/// The registry's ids of the schemas that this binary writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterIds {
+    /// Of commands.
+    pub command: SchemaId,
+    /// Of operations.
+    pub operation: SchemaId,
+    /// Of gateway results.
+    pub gateway_result: SchemaId,
+    /// Of entries.
+    pub entry: SchemaId,
+}
+
+impl Registry {
+    /// A client of the registry at this base URL, for example `http://localhost:8081`. To be called
+    /// within the runtime that does its IO.
+    pub fn new(url: &str) -> Result<Self, RegistryError> {
+        let url = url.trim_end_matches('/').to_owned();
+        let settings = SrSettings::new_builder(url.clone())
+            .set_timeout(CALL_TIMEOUT)
+            .build()
+            .map_err(|error| RegistryError::Unusable {
+                url: url.clone(),
+                reason: error.to_string(),
+            })?;
+        Ok(Self { settings: Arc::new(settings), url, handle: Handle::current() })
+    }
+
+    /// Registers every schema that this binary writes, waiting as long as the registry is away;
+    /// `away` is told why, once for each failure.
+    pub async fn register(
+        &self,
+        prefix: &TopicPrefix,
+        catalog: &SchemaCatalog,
+        away: impl Fn(&str),
+    ) -> Result<WriterIds, RegistryError> {
+        let mut ids = [SchemaId::default(); RecordKind::ALL.len()];
+        for (id, kind) in ids.iter_mut().zip(RecordKind::ALL) {
+            *id = self.register_one(prefix, kind, &away).await?;
+            catalog.learn_own(*id, kind)?;
+        }
+        let [command, operation, gateway_result, entry] = ids;
+        Ok(WriterIds { command, operation, gateway_result, entry })
+    }
+
+    async fn register_one(
+        &self,
+        prefix: &TopicPrefix,
+        kind: RecordKind,
+        away: &impl Fn(&str),
+    ) -> Result<SchemaId, RegistryError> {
+        // Confluent's TopicNameStrategy: what producers and tools expect.
+        let subject = format!("{}-value", kind.topic().name(prefix));
+        loop {
+            let json = kind.schema().json().to_owned();
+            let schema = SuppliedSchema::new(None, SchemaType::Avro, json);
+            match post_schema(&self.settings, subject.clone(), schema).await {
+                Ok(registered) => return self.id(registered.id),
+                Err(error) if is_refusal(&error) => {
+                    return Err(RegistryError::Refused { subject, reason: text_of(&error) });
+                }
+                Err(error) => {
+                    away(&format!("{}: {}", self.url, text_of(&error)));
+                    tokio::time::sleep(REGISTER_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn id(&self, id: u32) -> Result<SchemaId, RegistryError> {
+        i32::try_from(id).map(SchemaId).map_err(|_| RegistryError::Unusable {
+            url: self.url.clone(),
+            reason: format!("schema id {id} does not fit the wire format"),
+        })
+    }
+
+    /// Asks for a schema that somebody else registered. Blocks: for threads of shards only.
+    pub fn look_up(&self, id: SchemaId) -> Lookup {
+        let Ok(number) = u32::try_from(id.0) else { return Lookup::Unknown };
+        match self.handle.block_on(get_schema_by_id(number, &self.settings)) {
+            Ok(registered) if registered.schema_type == SchemaType::Avro => {
+                Lookup::Known(registered.schema)
+            }
+            Ok(_) => Lookup::Unknown,
+            Err(error) if error_code(&error).is_some_and(|code| matches!(code, 404 | 40403)) => {
+                Lookup::Unknown
+            }
+            Err(error) => Lookup::Away(format!("{}: {}", self.url, text_of(&error))),
+        }
+    }
+
+    /// Whether it answers now.
+    pub async fn probe(&self) -> Result<(), String> {
+        let all = schema_registry_converter::async_impl::schema_registry::get_all_subjects;
+        all(&self.settings).await.map(|_| ()).map_err(|error| text_of(&error))
+    }
+}
+
+fn error_code(error: &SRCError) -> Option<i64> {
+    use std::error::Error;
+
+    let raw = error.source()?.downcast_ref::<RawError>()?;
+    Some(i64::from(raw.error_code))
+}
+
+/// A 4xx is the registry's word on the schema; anything else is the registry being away.
+fn is_refusal(error: &SRCError) -> bool {
+    error_code(error).is_some_and(|code| matches!(code, 400..=499 | 40_000..=49_999))
+}
+
+fn text_of(error: &SRCError) -> String {
+    match &error.cause {
+        Some(cause) => format!("{}: {cause}", error.error),
+        None => error.error.clone(),
+    }
+}

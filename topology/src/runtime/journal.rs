@@ -1,0 +1,165 @@
+//! The followers of the journal in this process, joined to its one tail.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use connectors::gateway::simulator_client::SimulatorGateway;
+use schemas::{Offset, Partition, PartitionCount};
+use tokio::sync::mpsc;
+
+use super::Shared;
+use crate::engine::kafka::tail::JournalTail;
+use crate::gateway_follower::{Checkpoint, GatewayFollower};
+use crate::ledger::Ledger;
+use crate::takeover::Takeover;
+use crate::views::{self, ViewHead};
+
+/// Batches that wait for one follower: enough to bridge a slow write.
+const FOLLOWER_QUEUE: usize = 64;
+/// The wait before the broker is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The tail and those that follow it.
+pub(super) struct Followers {
+    tail: JournalTail<Ledger>,
+    views: JoinHandle<()>,
+    gateway: tokio::task::JoinHandle<()>,
+}
+
+impl Followers {
+    /// Starts the tail and its followers, each where it stands.
+    pub async fn start(
+        shared: &Arc<Shared>,
+        ledger: &Arc<Ledger>,
+        report: &mpsc::Sender<anyhow::Error>,
+    ) -> anyhow::Result<Self> {
+        let settings = &shared.settings;
+        let prefix = &settings.kafka.topic_prefix;
+        let count = settings.partitions();
+        let tail = JournalTail::start(&shared.connection, prefix, count, Arc::clone(ledger))?;
+        let tail = Arc::new(tail);
+        let ends = ends(shared, &tail).await;
+        let views = start_views(shared, &tail, &ends, report)?;
+        let gateway = start_gateway(shared, &tail, &ends)?;
+        tokio::spawn(watch(tail.progress(), report.clone()));
+        let tail = Arc::into_inner(tail).context("the tail has one owner")?;
+        Ok(Self { tail, views, gateway })
+    }
+
+    /// Ends the tail, then waits for those that follow it.
+    pub async fn stop(self) {
+        let Self { tail, views, gateway } = self;
+        let stopped = tokio::task::spawn_blocking(move || {
+            tail.stop();
+            views.join().is_ok()
+        });
+        if !stopped.await.unwrap_or(false) {
+            tracing::error!("The views panicked.");
+        }
+        if let Err(error) = gateway.await {
+            tracing::error!(%error, "The gateway follower panicked.");
+        }
+    }
+}
+
+/// The ends of the journal now, however long the broker takes to say.
+async fn ends(shared: &Arc<Shared>, tail: &Arc<JournalTail<Ledger>>) -> Vec<Offset> {
+    loop {
+        let asked = Arc::clone(tail);
+        match tokio::task::spawn_blocking(move || asked.ends()).await {
+            Ok(Ok(ends)) => return ends,
+            Ok(Err(error)) => shared.health.note_waiting(&error.to_string()),
+            Err(error) => shared.health.note_waiting(&error.to_string()),
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// The tail ends by itself only when the journal does not add up.
+async fn watch(
+    mut progress: tokio::sync::watch::Receiver<crate::engine::follower::TailProgress>,
+    report: mpsc::Sender<anyhow::Error>,
+) {
+    let failed = progress.wait_for(|progress| progress.failure.is_some()).await;
+    let failure = failed.ok().and_then(|progress| progress.failure.clone());
+    if let Some(failure) = failure {
+        // Nobody listens any more when the process ends anyway.
+        let _ = report.send(anyhow::anyhow!("the journal tail ended: {failure}")).await;
+    }
+}
+
+/// Where to read on, by partition, from the last entries that were folded.
+fn starts(heads: &BTreeMap<Partition, ViewHead>, count: PartitionCount) -> Vec<Offset> {
+    let next = |partition| heads.get(&partition).map_or(Offset::ZERO, |head| head.offset.next());
+    Partition::all(count).map(next).collect()
+}
+
+fn start_views(
+    shared: &Arc<Shared>,
+    tail: &JournalTail<Ledger>,
+    ends: &[Offset],
+    report: &mpsc::Sender<anyhow::Error>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let rows = Arc::clone(&shared.views);
+    let from = starts(&rows.heads(), shared.settings.partitions());
+    if let Some(beyond) = beyond(&from, ends) {
+        // Rows of another journal: the answer to every question would be wrong.
+        let error = rows.discard(&format!("it has seen {beyond}"));
+        return Err(error.into());
+    }
+    let takeover = Takeover::new(ends, &from);
+    let follower = tail.follow("views", from, FOLLOWER_QUEUE);
+    let report = report.clone();
+    let run = move || {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            views::run(&rows, follower, takeover)
+        }));
+        let error = match ended {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.into(),
+            Err(_) => anyhow::anyhow!("the views panicked; the log above says where"),
+        };
+        let _ = report.blocking_send(error);
+    };
+    let thread = std::thread::Builder::new().name("views".to_owned());
+    thread.spawn(run).context("the views get no thread")
+}
+
+/// Where somebody stands beyond the end of the journal, if he does.
+fn beyond(from: &[Offset], ends: &[Offset]) -> Option<String> {
+    let found = from.iter().zip(ends).position(|(from, end)| from > end)?;
+    Some(format!("{} entries of partition {found}, which ends at {}", from[found], ends[found]))
+}
+
+fn start_gateway(
+    shared: &Arc<Shared>,
+    tail: &JournalTail<Ledger>,
+    ends: &[Offset],
+) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    let settings = &shared.settings.gateway;
+    let gateway = SimulatorGateway::new(&settings.gateway_url)
+        .with_context(|| format!("the gateway at {} cannot be used", settings.gateway_url))?;
+    let path = shared.directory.join("gateway-follower.checkpoint");
+    let mut checkpoint = Checkpoint::read(&path);
+    let count = shared.settings.partitions();
+    if let Some(beyond) = beyond(&starts(&checkpoint.heads, count), ends) {
+        tracing::warn!(beyond, "The checkpoint is of another journal; folding anew.");
+        checkpoint = Checkpoint::default();
+    }
+    let from = starts(&checkpoint.heads, count);
+    let takeover = Takeover::new(ends, &from);
+    let follower = tail.follow("gateway", from, FOLLOWER_QUEUE);
+    let gateway_follower = GatewayFollower {
+        name: settings.gateway_name.clone(),
+        gateway,
+        call_timeout: settings.call_timeout(),
+        concurrency: usize::try_from(settings.gateway_concurrency).unwrap_or(usize::MAX),
+        plaintext: shared.settings.policy()?.plaintext,
+        log: shared.writer.clone(),
+        checkpoint_path: path,
+    };
+    Ok(tokio::spawn(gateway_follower.run(checkpoint, follower, takeover)))
+}

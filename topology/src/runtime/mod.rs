@@ -1,0 +1,151 @@
+//! The roles of a process, put together: what starts when, what depends on what, what stops when.
+//!
+//! The HTTP API listens first and is truthful about the rest: `/ready` says 503 until the schemas are
+//! registered, the topics are safe, the shards run and the views have caught up. A part that ends
+//! without being asked to ends the process with its name; a supervisor starts it again, and the log
+//! says where to go on.
+//!
+//! It stops in this order: the API takes no more requests and answers those it has; the shards
+//! finish their batches; the tail ends, and with it the followers; the producers are flushed.
+
+mod health;
+mod journal;
+mod start;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context;
+use connectors::http::{self, ApiOptions, Ports};
+use schemas::codec::SchemaCatalog;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use crate::engine::kafka::connection::KafkaConnection;
+use crate::engine::kafka::producer::{IngressLimits, IngressProducer};
+use crate::engine::state_directory::StateDirectory;
+use crate::log_writer::LogWriter;
+use crate::registry::{Registry, WriterIds};
+use crate::settings::{KafkaSettings, Profile, RunSettings};
+use crate::views::{PaymentViews, ViewStore};
+use crate::wall_clock;
+
+use health::ProcessHealth;
+
+/// What every part of the process shares.
+pub(crate) struct Shared {
+    pub settings: RunSettings,
+    pub connection: KafkaConnection,
+    pub directory: Arc<StateDirectory>,
+    pub registry: Registry,
+    pub catalog: Arc<SchemaCatalog>,
+    pub ids: Arc<OnceLock<WriterIds>>,
+    pub views: Arc<PaymentViews>,
+    pub writer: LogWriter,
+    pub health: Arc<ProcessHealth>,
+}
+
+/// How to reach the brokers.
+pub fn connection(kafka: &KafkaSettings) -> KafkaConnection {
+    let properties: BTreeMap<String, String> = kafka.kafka_property.iter().cloned().collect();
+    KafkaConnection {
+        bootstrap_servers: kafka.kafka_bootstrap_servers.clone(),
+        application: kafka.topic_prefix.to_string(),
+        properties,
+    }
+}
+
+/// Runs every role until `shutdown`, then stops in order.
+///
+/// # Errors
+/// What does not start, or which part has ended, with the way out.
+pub async fn run(
+    settings: RunSettings,
+    shutdown: impl Future<Output = ()> + Send,
+) -> anyhow::Result<()> {
+    let (shared, listener) = prepare(settings).await?;
+    let (stopping, mut stop_api) = watch::channel(false);
+    let api = tokio::spawn(http::serve(listener, router(&shared), async move {
+        // An error means that the sender is gone, which is a reason to stop as well.
+        let _ = stop_api.wait_for(|stopping| *stopping).await;
+    }));
+    let (report, mut ended) = mpsc::channel::<anyhow::Error>(8);
+    let probe = tokio::spawn(health::probe(Arc::clone(&shared.health), shared.connection.clone()));
+    let parts = start::parts(Arc::clone(&shared), report);
+    tokio::pin!(parts);
+    tokio::pin!(shutdown);
+    let mut running = None;
+    let outcome = loop {
+        tokio::select! {
+            () = &mut shutdown => break Ok(()),
+            Some(error) = ended.recv() => break Err(error),
+            started = &mut parts, if running.is_none() => match started {
+                Ok(parts) => {
+                    tracing::info!(listen = %shared.settings.listen, "Holdfast runs.");
+                    running = Some(parts);
+                }
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    tracing::info!("Stopping: no more requests are taken.");
+    stopping.send_replace(true);
+    let drained = api.await.context("the HTTP API panicked")?.context("the HTTP API failed");
+    if let Some(parts) = running {
+        parts.stop().await;
+    }
+    probe.abort();
+    let writer = shared.writer.clone();
+    tokio::task::spawn_blocking(move || writer.close()).await?;
+    tracing::info!("Stopped.");
+    outcome.and(drained)
+}
+
+async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListener)> {
+    let connection = connection(&settings.kafka);
+    let directory = Arc::new(StateDirectory::lock(&settings.state_dir)?);
+    let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+        format!(
+            "the HTTP API cannot listen on {}: choose another address with --listen or \
+             HOLDFAST_LISTEN",
+            settings.listen
+        )
+    })?;
+    let store = ViewStore::open(&directory.join("views"))?;
+    let partitions = settings.partitions();
+    let views = Arc::new(PaymentViews::new(store, partitions)?);
+    let ids = Arc::new(OnceLock::new());
+    let prefix = &settings.kafka.topic_prefix;
+    let producer =
+        IngressProducer::new(&connection, prefix, "ingress", IngressLimits::default())?;
+    let shared = Shared {
+        registry: Registry::new(&settings.schema_registry_url)?,
+        catalog: Arc::new(SchemaCatalog::default()),
+        writer: LogWriter::new(producer, partitions, Arc::clone(&ids)),
+        health: Arc::new(ProcessHealth::new(Arc::clone(&views))),
+        ids,
+        views,
+        connection,
+        directory,
+        settings,
+    };
+    Ok((Arc::new(shared), listener))
+}
+
+fn router(shared: &Shared) -> axum::Router {
+    let profile = match shared.settings.profile {
+        Profile::Dev => http::Profile::Dev,
+        Profile::Production => http::Profile::Production,
+    };
+    let mut options = ApiOptions::new(profile);
+    options.decision_timeout =
+        std::time::Duration::from_millis(shared.settings.decision_timeout_ms);
+    let ports = Ports {
+        log: Arc::new(shared.writer.clone()),
+        views: Arc::clone(&shared.views) as _,
+        health: Arc::clone(&shared.health) as _,
+        now: wall_clock::now,
+    };
+    http::router(options, ports)
+}

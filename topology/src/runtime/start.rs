@@ -1,0 +1,129 @@
+//! What starts once Kafka and the registry are there, in order, however long they take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemas::Partition;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::journal::Followers;
+use crate::engine::kafka::admin::{TopicProfile, TopicsError, TopicsReport, prepare_topics};
+use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
+use crate::engine::rocks_store::StoreMemory;
+use crate::ledger::Ledger;
+use crate::settings::Profile;
+
+/// Block cache and write buffers of all shards of the process, in bytes.
+const STORE_MEMORY_BYTES: usize = 256 << 20;
+/// The wait before a broker that was away is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The parts that run.
+pub(super) struct Parts {
+    followers: Followers,
+    stop_shards: mpsc::Sender<()>,
+    shards: tokio::task::JoinHandle<()>,
+}
+
+impl Parts {
+    /// Stops the shards after their batches, then the tail and its followers.
+    pub async fn stop(self) {
+        // An error means that the shards have ended by themselves.
+        let _ = self.stop_shards.send(()).await;
+        if let Err(error) = self.shards.await {
+            tracing::error!(%error, "The shards panicked.");
+        }
+        self.followers.stop().await;
+    }
+}
+
+/// Starts everything that needs Kafka. Whatever ends by itself later is reported.
+pub(super) async fn parts(
+    shared: Arc<Shared>,
+    report: mpsc::Sender<anyhow::Error>,
+) -> anyhow::Result<Parts> {
+    let topics = topics(&shared).await?;
+    for topic in &topics.created {
+        tracing::info!(%topic, "A topic was created.");
+    }
+    let ledger = register(&shared).await?;
+    let shards = start_shards(&shared, &ledger)?;
+    shared.health.note_shards(shards.statuses().to_vec());
+    // The shards go on by themselves whether or not the followers stand already.
+    let (stop_shards, stopped) = mpsc::channel(1);
+    let shards = tokio::spawn(watch(shards, stopped, report.clone()));
+    let followers = Followers::start(&shared, &ledger, &report).await?;
+    Ok(Parts { followers, stop_shards, shards })
+}
+
+/// Creates and checks the topics, waiting for a broker that is away.
+async fn topics(shared: &Arc<Shared>) -> anyhow::Result<TopicsReport> {
+    let profile = match shared.settings.profile {
+        Profile::Dev => TopicProfile::Dev,
+        Profile::Production => TopicProfile::Production,
+    };
+    loop {
+        let (connection, prefix) =
+            (shared.connection.clone(), shared.settings.kafka.topic_prefix.clone());
+        let count = shared.settings.partitions();
+        let prepared = tokio::task::spawn_blocking(move || {
+            prepare_topics(&connection, &prefix, count, profile)
+        });
+        match prepared.await? {
+            Ok(report) => return Ok(report),
+            Err(error @ TopicsError::Away(_)) => {
+                tracing::warn!(%error, "Waiting for the broker.");
+                shared.health.note_waiting(&error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// Registers the schemas, waiting for a registry that is away. From then on the API can write.
+async fn register(shared: &Arc<Shared>) -> anyhow::Result<Arc<Ledger>> {
+    let prefix = &shared.settings.kafka.topic_prefix;
+    let away = |reason: &str| {
+        tracing::warn!(reason, "Waiting for the schema registry.");
+        shared.health.note_waiting(reason);
+    };
+    let ids = shared.registry.register(prefix, &shared.catalog, away).await?;
+    let policy = shared.settings.policy()?;
+    let catalog = Arc::clone(&shared.catalog);
+    let ledger = Arc::new(Ledger::new(policy, catalog, Some(shared.registry.clone())));
+    ledger.set_entry_schema(ids.entry);
+    shared.ids.get_or_init(|| ids);
+    shared.health.note_schemas_registered();
+    Ok(ledger)
+}
+
+fn start_shards(shared: &Arc<Shared>, ledger: &Arc<Ledger>) -> anyhow::Result<Shards> {
+    let options = LedgerOptions {
+        connection: shared.connection.clone(),
+        prefix: shared.settings.kafka.topic_prefix.clone(),
+        shards: Partition::all(shared.settings.partitions()).collect(),
+        directory: Arc::clone(&shared.directory),
+        memory: StoreMemory::of_bytes(STORE_MEMORY_BYTES),
+    };
+    Ok(Shards::start(ledger, &options)?)
+}
+
+/// Waits until the shards shall stop, or one of them ends by itself.
+async fn watch(
+    mut shards: Shards,
+    mut stopped: mpsc::Receiver<()>,
+    report: mpsc::Sender<anyhow::Error>,
+) {
+    tokio::select! {
+        ended = shards.ended() => {
+            // Nobody listens any more when the process ends anyway.
+            let _ = report.send(ended.into()).await;
+        }
+        _ = stopped.recv() => {}
+    }
+    if let Err(error) = tokio::task::spawn_blocking(move || shards.stop()).await {
+        tracing::error!(%error, "The shards did not stop cleanly.");
+    }
+}

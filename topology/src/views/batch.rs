@@ -1,0 +1,115 @@
+//! Entries folded into rows, to be written together.
+
+use std::collections::BTreeMap;
+
+use processors::projection::{ReadRows, project};
+use processors::{StateError, encode_row};
+use rocksdb::WriteBatch;
+use schemas::entry::Entry;
+use schemas::event::Event;
+use schemas::read_model::{PaymentRow, WalletRow};
+use schemas::{EntryHash, Partition, PaymentId, Position, WalletId};
+
+use super::queries::{index_keys, movement_key};
+use super::store::{
+    DEPOSITS, META, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, ViewHead, ViewStore, ViewStoreError,
+    WALLETS, head_row,
+};
+
+/// Rows that are not written yet, over those that are.
+pub(super) struct Batch<'a> {
+    store: &'a ViewStore,
+    write: WriteBatch,
+    payments: BTreeMap<PaymentId, PaymentRow>,
+    wallets: BTreeMap<WalletId, WalletRow>,
+    heads: BTreeMap<Partition, ViewHead>,
+}
+
+impl ReadRows for Batch<'_> {
+    fn payment(&self, id: PaymentId) -> Result<Option<PaymentRow>, StateError> {
+        if let Some(row) = self.payments.get(&id) {
+            return Ok(Some(row.clone()));
+        }
+        self.store.row(PAYMENTS, id.as_bytes()).map_err(unreadable)
+    }
+
+    fn wallet(&self, id: WalletId) -> Result<Option<WalletRow>, StateError> {
+        if let Some(row) = self.wallets.get(&id) {
+            return Ok(Some(row.clone()));
+        }
+        self.store.row(WALLETS, id.as_bytes()).map_err(unreadable)
+    }
+}
+
+fn unreadable(error: ViewStoreError) -> StateError {
+    StateError::Unreadable(error.to_string())
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(store: &'a ViewStore) -> Self {
+        Self {
+            store,
+            write: WriteBatch::default(),
+            payments: BTreeMap::new(),
+            wallets: BTreeMap::new(),
+            heads: BTreeMap::new(),
+        }
+    }
+
+    /// Folds one entry, whose place in the chain has been checked.
+    pub fn fold(
+        &mut self,
+        position: Position,
+        entry: &Entry,
+        hash: EntryHash,
+    ) -> Result<(), ViewStoreError> {
+        let changes = project(self, position, entry)
+            .map_err(|error| self.store.diverged(error.to_string()))?;
+        let is_new = |row: &PaymentRow| {
+            let created = |event: &Event| match event {
+                Event::PaymentRequested(event) => event.payment_id == row.id,
+                _ => false,
+            };
+            entry.events.iter().any(created)
+        };
+        for row in changes.payments {
+            if is_new(&row) {
+                for key in index_keys(&row) {
+                    self.write.put_cf(self.store.column(PAYMENT_INDEX), key, []);
+                }
+            }
+            self.payments.insert(row.id, row);
+        }
+        for row in changes.wallets {
+            self.wallets.insert(row.id, row);
+        }
+        for row in &changes.deposits {
+            let column = self.store.column(DEPOSITS);
+            self.write.put_cf(column, row.id.as_bytes(), encode_row(row));
+        }
+        for row in &changes.movements {
+            let key = movement_key(row.wallet_id, row.position.offset.number());
+            self.write.put_cf(self.store.column(MOVEMENTS), key, encode_row(row));
+        }
+        let head = ViewHead { offset: position.offset, seq: entry.seq, hash };
+        self.heads.insert(position.partition, head);
+        Ok(())
+    }
+
+    /// Writes everything at once.
+    pub fn commit(mut self) -> Result<(), ViewStoreError> {
+        for row in self.payments.values() {
+            let column = self.store.column(PAYMENTS);
+            self.write.put_cf(column, row.id.as_bytes(), encode_row(row));
+        }
+        for row in self.wallets.values() {
+            let column = self.store.column(WALLETS);
+            self.write.put_cf(column, row.id.as_bytes(), encode_row(row));
+        }
+        for (partition, head) in &self.heads {
+            let (key, value) = head_row(*partition, head);
+            self.write.put_cf(self.store.column(META), key, value);
+        }
+        self.store.db.write(self.write).map_err(|error| self.store.failed(error))
+    }
+}

@@ -1,0 +1,86 @@
+//! Folds the journal into the rows, and tells those who wait.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use connectors::ports::CommandOutcome;
+use schemas::{Offset, Partition};
+use schemas::entry::Entry;
+
+use super::batch::Batch;
+use super::queries::PaymentViews;
+use super::store::{ViewHead, ViewStoreError};
+use crate::engine::follower::{Follower, Tailed};
+use crate::takeover::Takeover;
+
+/// Follows until the tail ends. Runs on a thread of its own: it writes to disk. `takeover` is where
+/// the journal ended when this process began to follow: past it the views are caught up.
+///
+/// # Errors
+/// [`ViewStoreError`] when the rows cannot be written, or are not a fold of this journal.
+pub fn run(
+    views: &PaymentViews,
+    mut follower: Follower<Entry>,
+    mut takeover: Takeover,
+) -> Result<(), ViewStoreError> {
+    let mut heads = views.heads();
+    let mut note = |reached: &[(Partition, Offset)]| {
+        if takeover.reached(reached) {
+            views.caught_up.store(true, Ordering::Release);
+        }
+    };
+    note(&[]);
+    while let Some(batch) = follower.blocking_next() {
+        apply(views, &mut heads, &batch.entries)?;
+        note(&batch.reached);
+    }
+    Ok(())
+}
+
+fn apply(
+    views: &PaymentViews,
+    heads: &mut BTreeMap<Partition, ViewHead>,
+    entries: &[Arc<Tailed<Entry>>],
+) -> Result<(), ViewStoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut batch = Batch::new(&views.store);
+    for tailed in entries {
+        let partition = tailed.position.partition;
+        check_link(views, heads.get(&partition), &tailed.entry)?;
+        batch.fold(tailed.position, &tailed.entry, tailed.hash)?;
+        let seq = tailed.entry.seq;
+        let head = ViewHead { offset: tailed.position.offset, seq, hash: tailed.hash };
+        heads.insert(partition, head);
+    }
+    batch.commit()?;
+    views.heads.write().unwrap_or_else(PoisonError::into_inner).clone_from(heads);
+    views.progress.send_modify(|count| *count += entries.len() as u64);
+    views.outcomes.resolve(entries.iter().filter_map(|tailed| outcome(tailed)));
+    Ok(())
+}
+
+/// The entry is the one that comes after those that the rows show.
+fn check_link(
+    views: &PaymentViews,
+    head: Option<&ViewHead>,
+    entry: &Entry,
+) -> Result<(), ViewStoreError> {
+    let follows = match head {
+        Some(head) => entry.seq == head.seq + 1 && entry.prev_hash == head.hash,
+        None => entry.seq == 1,
+    };
+    if follows {
+        return Ok(());
+    }
+    let seq = head.map_or(0, |head| head.seq);
+    Err(views.store.diverged(format!("entry {} does not follow entry {seq}", entry.seq)))
+}
+
+fn outcome(tailed: &Tailed<Entry>) -> Option<(String, CommandOutcome)> {
+    let command_id = tailed.entry.command_id()?.to_owned();
+    let decision = tailed.entry.decision.clone();
+    Some((command_id, CommandOutcome { position: tailed.position, decision }))
+}

@@ -1,0 +1,15 @@
+//! The read models of a process: rows folded from the journal, and the answers taken from them.
+//!
+//! A view is disposable: delete it and a replay gives the same bytes back. Rows and the place in the
+//! journal that they stand for are written in one batch. A command is answered when the view has
+//! applied its entry, so whoever asked reads his own write.
+
+mod batch;
+mod follower;
+mod outcomes;
+mod queries;
+mod store;
+
+pub use follower::run;
+pub use queries::PaymentViews;
+pub use store::{VIEW_VERSION, ViewHead, ViewStore, ViewStoreError};

@@ -1,0 +1,233 @@
+//! Questions to the rows, as the API asks them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use connectors::ports::{
+    CommandOutcome, Page, PageRequest, PaymentFilter, ViewError, Views,
+};
+use processors::decode_row;
+use rocksdb::{Direction, IteratorMode};
+use schemas::read_model::{DepositRow, PaymentRow, WalletMovement, WalletRow};
+use schemas::{
+    DepositId, Partition, PartitionCount, PaymentId, Position, Timestamp, UserId, WalletId,
+};
+use tokio::sync::{oneshot, watch};
+
+use super::outcomes::Outcomes;
+use super::store::{
+    DEPOSITS, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, ViewHead, ViewStore, ViewStoreError, WALLETS,
+};
+
+/// Rows that one list request looks at, at most: a rare status must not read the whole index. The
+/// page then is short and its cursor goes on.
+const MAX_SCANNED_ROWS: usize = 5_000;
+
+/// The views of a process, to be asked by the API.
+pub struct PaymentViews {
+    pub(super) store: Arc<ViewStore>,
+    pub(super) outcomes: Outcomes,
+    pub(super) heads: RwLock<BTreeMap<Partition, ViewHead>>,
+    pub(super) progress: watch::Sender<u64>,
+    pub(super) caught_up: AtomicBool,
+    partitions: PartitionCount,
+}
+
+impl PaymentViews {
+    /// Views over these rows.
+    pub fn new(store: ViewStore, partitions: PartitionCount) -> Result<Self, ViewStoreError> {
+        let heads = RwLock::new(store.heads()?);
+        let (progress, _) = watch::channel(0);
+        let store = Arc::new(store);
+        Ok(Self {
+            store,
+            outcomes: Outcomes::default(),
+            heads,
+            progress,
+            caught_up: AtomicBool::new(false),
+            partitions,
+        })
+    }
+
+    /// The last entry of every partition that the rows show.
+    pub fn heads(&self) -> BTreeMap<Partition, ViewHead> {
+        self.heads.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Marks the rows as not being a fold of this journal: the next start builds them anew.
+    pub fn discard(&self, reason: &str) -> ViewStoreError {
+        self.store.diverged(reason.to_owned())
+    }
+
+    /// Whether the rows show everything that the journal held when this process started.
+    pub fn is_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire)
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &str,
+        key: &[u8],
+    ) -> Result<Option<T>, ViewError> {
+        self.store.row(column, key).map_err(|error| ViewError(error.to_string()))
+    }
+}
+
+impl Views for PaymentViews {
+    fn payment(&self, id: PaymentId) -> Result<Option<PaymentRow>, ViewError> {
+        self.get(PAYMENTS, id.as_bytes())
+    }
+
+    fn wallet(&self, id: WalletId) -> Result<Option<WalletRow>, ViewError> {
+        self.get(WALLETS, id.as_bytes())
+    }
+
+    fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, ViewError> {
+        self.get(DEPOSITS, id.as_bytes())
+    }
+
+    fn payments(
+        &self,
+        filter: &PaymentFilter,
+        page: PageRequest<(Timestamp, PaymentId)>,
+    ) -> Result<Page<PaymentRow, (Timestamp, PaymentId)>, ViewError> {
+        let scope = scope_of(filter);
+        let newest = match page.after {
+            Some((created_at, id)) => index_key(&scope, created_at, id),
+            None => scope_end(&scope, filter.created_to),
+        };
+        let column = self.store.column(PAYMENT_INDEX);
+        let mode = IteratorMode::From(&newest, Direction::Reverse);
+        let mut rows = Vec::new();
+        let mut last = None;
+        for (scanned, item) in self.store.db.iterator_cf(column, mode).enumerate() {
+            let (key, _) = item.map_err(|error| ViewError(error.to_string()))?;
+            let Some((created_at, id)) = read_index_key(&scope, &key) else { break };
+            if filter.created_from.is_some_and(|from| created_at < from) {
+                break;
+            }
+            if rows.len() == page.limit || scanned > MAX_SCANNED_ROWS {
+                return Ok(Page { rows, next: last });
+            }
+            if page.after == Some((created_at, id)) {
+                continue;
+            }
+            last = Some((created_at, id));
+            if let Some(row) = self.payment(id)?.filter(|row| matches(filter, row)) {
+                rows.push(row);
+            }
+        }
+        Ok(Page { rows, next: None })
+    }
+
+    fn statement(
+        &self,
+        wallet: WalletId,
+        page: PageRequest<i64>,
+    ) -> Result<Page<WalletMovement, i64>, ViewError> {
+        let newest = movement_key(wallet, page.after.unwrap_or(i64::MAX));
+        let column = self.store.column(MOVEMENTS);
+        let mode = IteratorMode::From(&newest, Direction::Reverse);
+        let mut rows: Vec<WalletMovement> = Vec::new();
+        for item in self.store.db.iterator_cf(column, mode) {
+            let (key, value) = item.map_err(|error| ViewError(error.to_string()))?;
+            if !key.starts_with(wallet.as_bytes()) {
+                break;
+            }
+            let row: WalletMovement =
+                decode_row(&value).map_err(|error| ViewError(error.to_string()))?;
+            if row.line.is_none() || page.after == Some(row.position.offset.number()) {
+                continue;
+            }
+            if rows.len() == page.limit {
+                let next = rows.last().map(|row| row.position.offset.number());
+                return Ok(Page { rows, next });
+            }
+            rows.push(row);
+        }
+        Ok(Page { rows, next: None })
+    }
+
+    fn applied(&self, partition: Partition) -> Option<Position> {
+        let heads = self.heads.read().unwrap_or_else(PoisonError::into_inner);
+        heads.get(&partition).map(|head| Position { partition, offset: head.offset })
+    }
+
+    fn shard(&self, wallet: WalletId) -> Partition {
+        wallet.shard(self.partitions)
+    }
+
+    fn progress(&self) -> watch::Receiver<u64> {
+        self.progress.subscribe()
+    }
+
+    fn outcome(&self, command_id: &str) -> oneshot::Receiver<CommandOutcome> {
+        self.outcomes.register(command_id)
+    }
+}
+
+fn matches(filter: &PaymentFilter, row: &PaymentRow) -> bool {
+    filter.wallet_id.is_none_or(|wallet| row.wallet_id == wallet)
+        && filter.user_id.as_ref().is_none_or(|user| row.user_id == *user)
+        && filter.status.is_none_or(|status| row.status == status)
+        && filter.gateway.as_ref().is_none_or(|name| row.gateway.as_ref() == Some(name))
+        && filter.created_to.is_none_or(|to| row.created_at < to)
+}
+
+/// What an index key begins with: all payments, those of a wallet, or those of a user.
+fn scope_of(filter: &PaymentFilter) -> Vec<u8> {
+    match (filter.wallet_id, &filter.user_id) {
+        (Some(wallet), _) => wallet_scope(wallet),
+        (None, Some(user)) => user_scope(user),
+        (None, None) => vec![b'a'],
+    }
+}
+
+fn wallet_scope(wallet: WalletId) -> Vec<u8> {
+    let mut scope = vec![b'w'];
+    scope.extend_from_slice(wallet.as_bytes());
+    scope
+}
+
+/// No user id contains a zero byte, so no scope is the beginning of another.
+fn user_scope(user: &UserId) -> Vec<u8> {
+    let mut scope = vec![b'u'];
+    scope.extend_from_slice(user.as_str().as_bytes());
+    scope.push(0);
+    scope
+}
+
+/// The keys under which a payment is found, oldest first within each scope.
+pub(super) fn index_keys(row: &PaymentRow) -> [Vec<u8>; 3] {
+    [vec![b'a'], wallet_scope(row.wallet_id), user_scope(&row.user_id)]
+        .map(|scope| index_key(&scope, row.created_at, row.id))
+}
+
+fn index_key(scope: &[u8], created_at: Timestamp, id: PaymentId) -> Vec<u8> {
+    let mut key = scope.to_vec();
+    key.extend_from_slice(&created_at.millis().max(0).to_be_bytes());
+    key.extend_from_slice(id.as_bytes());
+    key
+}
+
+/// The key just past the newest payment that a list may show.
+fn scope_end(scope: &[u8], created_to: Option<Timestamp>) -> Vec<u8> {
+    let mut key = scope.to_vec();
+    let end = created_to.map_or(i64::MAX, |to| to.millis().max(0));
+    key.extend_from_slice(&end.to_be_bytes());
+    key
+}
+
+fn read_index_key(scope: &[u8], key: &[u8]) -> Option<(Timestamp, PaymentId)> {
+    let (millis, id) = key.strip_prefix(scope)?.split_at_checked(8)?;
+    let millis = i64::from_be_bytes(millis.try_into().ok()?);
+    Some((Timestamp::from_millis(millis), PaymentId::from_bytes(id.try_into().ok()?)))
+}
+
+/// The key of a wallet's numbers after the entry at this offset.
+pub(super) fn movement_key(wallet: WalletId, offset: i64) -> Vec<u8> {
+    let mut key = wallet.as_bytes().to_vec();
+    key.extend_from_slice(&offset.to_be_bytes());
+    key
+}

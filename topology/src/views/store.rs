@@ -1,0 +1,183 @@
+//! Where the rows are kept: one RocksDB for each version of the view.
+//!
+//! Write-ahead log on, not synced: a killed process loses nothing, a lost machine rebuilds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use processors::{decode_row, encode_row};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IteratorMode, Options};
+use schemas::{EntryHash, Offset, Partition};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The version of the rows and their keys. A new one is built beside the old.
+pub const VIEW_VERSION: u32 = 1;
+
+/// Shared by all columns: reads of the API are mostly of recent rows.
+const CACHE_BYTES: usize = 64 << 20;
+/// The write buffer of one column.
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+
+pub(super) const META: &str = "meta";
+pub(super) const PAYMENTS: &str = "payments";
+pub(super) const PAYMENT_INDEX: &str = "payment_index";
+pub(super) const WALLETS: &str = "wallets";
+pub(super) const DEPOSITS: &str = "deposits";
+pub(super) const MOVEMENTS: &str = "movements";
+
+const COLUMNS: [&str; 6] = [META, PAYMENTS, PAYMENT_INDEX, WALLETS, DEPOSITS, MOVEMENTS];
+
+/// The last entry of a partition that the rows show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewHead {
+    /// Where it stands.
+    pub offset: Offset,
+    /// Its sequence.
+    pub seq: i64,
+    /// Its hash: the next entry must name it.
+    pub hash: EntryHash,
+}
+
+/// A view that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewStoreError {
+    /// The disk or the files.
+    #[error("the view in {path} failed: {reason}")]
+    Failed {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The rows are not a fold of this journal.
+    #[error("the view in {path} is not of this journal ({reason}); it is rebuilt at the next start")]
+    Diverged {
+        /// Which.
+        path: PathBuf,
+        /// How it is known.
+        reason: String,
+    },
+}
+
+/// The rows.
+pub struct ViewStore {
+    pub(super) db: DB,
+    path: PathBuf,
+}
+
+impl ViewStore {
+    /// Opens the view below this directory; one that cannot be opened is thrown away and built again.
+    pub fn open(directory: &Path) -> Result<Self, ViewStoreError> {
+        let path = directory.join(format!("payments-v{VIEW_VERSION}"));
+        let failed = |reason: String| ViewStoreError::Failed { path: path.clone(), reason };
+        let tombstone = directory.join("diverged");
+        if tombstone.exists() {
+            remove(&path).map_err(failed)?;
+            std::fs::remove_file(&tombstone).map_err(|error| failed(error.to_string()))?;
+        }
+        std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
+        let db = match open(&path) {
+            Ok(db) => db,
+            // Another process holds it: deleting its files would not help.
+            Err(error) if error.to_string().contains("lock") => {
+                return Err(failed(error.to_string()));
+            }
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "A view is unreadable; rebuilding.");
+                remove(&path).map_err(failed)?;
+                open(&path).map_err(|error| failed(error.to_string()))?
+            }
+        };
+        Ok(Self { db, path })
+    }
+
+    /// The error that stops the follower; the next [`ViewStore::open`] starts from nothing.
+    pub(super) fn diverged(&self, reason: String) -> ViewStoreError {
+        if let Some(directory) = self.path.parent() {
+            if let Err(error) = std::fs::write(directory.join("diverged"), &reason) {
+                return self.failed(error);
+            }
+        }
+        ViewStoreError::Diverged { path: self.path.clone(), reason }
+    }
+
+    pub(super) fn failed(&self, error: impl ToString) -> ViewStoreError {
+        ViewStoreError::Failed { path: self.path.clone(), reason: error.to_string() }
+    }
+
+    /// The last entry of every partition that the rows show.
+    pub fn heads(&self) -> Result<BTreeMap<Partition, ViewHead>, ViewStoreError> {
+        let rows = self.db.iterator_cf(self.column(META), IteratorMode::Start);
+        let read = |row: Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>| {
+            let (key, value) = row.map_err(|error| self.failed(error))?;
+            let number: [u8; 4] = (*key).try_into().map_err(|_| self.failed("a bad head"))?;
+            let partition = Partition::new(i32::from_be_bytes(number));
+            let partition = partition.ok_or_else(|| self.failed("a bad head"))?;
+            Ok((partition, decode_row(&value).map_err(|error| self.failed(error))?))
+        };
+        rows.map(read).collect()
+    }
+
+    pub(super) fn column(&self, name: &str) -> &rocksdb::ColumnFamily {
+        self.db.cf_handle(name).expect("every column is opened with the database")
+    }
+
+    pub(super) fn row<T: DeserializeOwned>(
+        &self,
+        column: &str,
+        key: &[u8],
+    ) -> Result<Option<T>, ViewStoreError> {
+        let bytes = self.db.get_pinned_cf(self.column(column), key);
+        let bytes = bytes.map_err(|error| self.failed(error))?;
+        bytes.map(|bytes| decode_row(&bytes)).transpose().map_err(|error| self.failed(error))
+    }
+
+    /// BLAKE3 over every column, key and value in order: equal for equal rows.
+    pub fn digest(&self) -> Result<EntryHash, ViewStoreError> {
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |part: &[u8]| {
+            hasher.update(&(part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        };
+        for column in COLUMNS {
+            add(column.as_bytes());
+            for row in self.db.iterator_cf(self.column(column), IteratorMode::Start) {
+                let (key, value) = row.map_err(|error| self.failed(error))?;
+                add(&key);
+                add(&value);
+            }
+        }
+        Ok(EntryHash::from(*hasher.finalize().as_bytes()))
+    }
+}
+
+/// The key of a partition's head.
+pub(super) fn head_row(partition: Partition, head: &ViewHead) -> (Vec<u8>, Vec<u8>) {
+    (partition.number().to_be_bytes().to_vec(), encode_row(head))
+}
+
+fn open(path: &Path) -> Result<DB, rocksdb::Error> {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    let columns = COLUMNS.map(|name| {
+        let mut column = Options::default();
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&cache);
+        table.set_bloom_filter(10.0, false);
+        column.set_block_based_table_factory(&table);
+        column.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        column.set_compression_type(rocksdb::DBCompressionType::Lz4);
+        ColumnFamilyDescriptor::new(name, column)
+    });
+    DB::open_cf_descriptors(&options, path, columns)
+}
+
+fn remove(path: &Path) -> Result<(), String> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
