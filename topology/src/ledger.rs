@@ -6,11 +6,11 @@ use bytes::Bytes;
 use processors::policy::Policy;
 use processors::{DecideContext, ROW_VERSION};
 use schemas::codec::{self, DecodeError, Record, SCHEMA_HEADER, SchemaCatalog};
-use schemas::entry::{self, Entry, Input, InputBody, MAX_ORIGINAL_BYTES, READER_VERSION, Unreadable};
-use schemas::inputs::{Command, GatewayResult, Operation};
-use schemas::{
-    ByteString, Offset, Partition, SchemaFingerprint, SchemaId, Timestamp, Topic,
+use schemas::entry::{
+    self, Entry, Input, InputBody, MAX_ORIGINAL_BYTES, READER_VERSION, Unreadable,
 };
+use schemas::inputs::{Command, GatewayResult, Operation};
+use schemas::{ByteString, Offset, Partition, SchemaFingerprint, SchemaId, Timestamp, Topic};
 
 use crate::engine::application as engine;
 use crate::engine::application::Application;

@@ -25,7 +25,7 @@ impl LogWriter {
     /// A writer over this producer. It is ready when it knows the ids of its schemas.
     pub fn new(
         producer: IngressProducer,
-            partitions: PartitionCount,
+        partitions: PartitionCount,
         ids: Arc<OnceLock<WriterIds>>,
     ) -> Self {
         Self { producer, partitions, ids }
@@ -87,9 +87,7 @@ impl CommandLog for LogWriter {
         Box::pin(async move {
             let ids = *self.ids()?;
             match &request {
-                Request::Command(command) => {
-                    self.append_record(wallet, command, ids.command).await
-                }
+                Request::Command(command) => self.append_record(wallet, command, ids.command).await,
                 Request::Operation(operation) => {
                     self.append_record(wallet, operation, ids.operation).await
                 }

@@ -84,13 +84,10 @@ impl Registry {
     /// within the runtime that does its IO.
     pub fn new(url: &str) -> Result<Self, RegistryError> {
         let url = url.trim_end_matches('/').to_owned();
-        let settings = SrSettings::new_builder(url.clone())
-            .set_timeout(CALL_TIMEOUT)
-            .build()
-            .map_err(|error| RegistryError::Unusable {
-                url: url.clone(),
-                reason: error.to_string(),
-            })?;
+        let settings =
+            SrSettings::new_builder(url.clone()).set_timeout(CALL_TIMEOUT).build().map_err(
+                |error| RegistryError::Unusable { url: url.clone(), reason: error.to_string() },
+            )?;
         Ok(Self { settings: Arc::new(settings), url, handle: Handle::current() })
     }
 

@@ -40,7 +40,7 @@ pub struct KafkaSettings {
     #[arg(long, value_name = "PREFIX", env = "HOLDFAST_TOPIC_PREFIX", default_value = "payments")]
     pub topic_prefix: TopicPrefix,
 
-    /// Further properties of librdkafka, for TLS and SASL: security.protocol=SASL_SSL,…
+    /// Further properties of librdkafka, for TLS and SASL: `security.protocol=SASL_SSL,…`
     #[arg(
         long,
         value_name = "KEY=VALUE,...",
@@ -59,6 +59,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 /// Everything that `holdfast run` can be told.
 #[derive(Debug, Clone, Args)]
 pub struct RunSettings {
+    /// Where the log is.
     #[command(flatten)]
     pub kafka: KafkaSettings,
 
@@ -111,6 +112,7 @@ pub struct RunSettings {
     )]
     pub decision_timeout_ms: u64,
 
+    /// The gateway.
     #[command(flatten)]
     pub gateway: GatewaySettings,
 }
@@ -120,12 +122,7 @@ pub struct RunSettings {
 #[command(next_help_heading = "Gateway")]
 pub struct GatewaySettings {
     /// Its name in the log.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "HOLDFAST_GATEWAY_NAME",
-        default_value = "simulator"
-    )]
+    #[arg(long, value_name = "NAME", env = "HOLDFAST_GATEWAY_NAME", default_value = "simulator")]
     pub gateway_name: GatewayName,
 
     /// Where it is.

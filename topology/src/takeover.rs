@@ -34,7 +34,8 @@ mod tests {
     fn taken_over_when_every_end_was_reached() {
         let partition = |number| Partition::new(number).expect("valid");
         let offset = |number| Offset::new(number).expect("valid");
-        let mut takeover = Takeover::new(&[offset(10), offset(3), offset(5)], &[offset(0), offset(3), offset(1)]);
+        let mut takeover =
+            Takeover::new(&[offset(10), offset(3), offset(5)], &[offset(0), offset(3), offset(1)]);
         assert!(!takeover.reached(&[]));
         assert!(!takeover.reached(&[(partition(0), offset(9)), (partition(2), offset(7))]));
         assert!(takeover.reached(&[(partition(0), offset(10))]));

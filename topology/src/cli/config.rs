@@ -1,5 +1,6 @@
 //! `holdfast config`: every setting of `holdfast run`, what is in force, and where it is from.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
 use anyhow::Context;
@@ -96,11 +97,9 @@ pub fn markdown() -> String {
             .map(|value| format!("`{}`", value.to_string_lossy()))
             .collect();
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        text.push_str(&format!(
-            "| `{}` | `--{flag}` | {} | {help} |\n",
-            variable.to_string_lossy(),
-            defaults.join(", "),
-        ));
+        let (variable, defaults) = (variable.to_string_lossy(), defaults.join(", "));
+        writeln!(text, "| `{variable}` | `--{flag}` | {defaults} | {help} |")
+            .expect("a string takes all");
     }
     text
 }

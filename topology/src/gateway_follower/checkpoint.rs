@@ -25,9 +25,9 @@ impl Checkpoint {
     /// The checkpoint in this file; the beginning when there is none that can be read.
     pub fn read(path: &Path) -> Self {
         let Ok(bytes) = std::fs::read(path) else { return Self::default() };
-        let whole = bytes.split_first_chunk::<32>().filter(|(hash, row)| {
-            blake3::hash(row).as_bytes() == *hash
-        });
+        let whole = bytes
+            .split_first_chunk::<32>()
+            .filter(|(hash, row)| blake3::hash(row).as_bytes() == *hash);
         let checkpoint = whole.and_then(|(_, row)| decode_row(row).ok());
         if checkpoint.is_none() {
             tracing::warn!(path = %path.display(), "A checkpoint is unreadable; folding anew.");

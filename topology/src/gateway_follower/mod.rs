@@ -16,10 +16,10 @@ use std::time::Duration;
 use connectors::gateway::operation::OperationRequest;
 use connectors::gateway::simulator_client::SimulatorGateway;
 use processors::policy::PlaintextRule;
+use schemas::Sealed;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{GatewayOutcome, GatewayResult};
-use schemas::Sealed;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -113,10 +113,9 @@ impl GatewayFollower {
         }
         // Calls under way may end; what is cut off stays outstanding in the checkpoint, and whoever
         // follows next treats it as possibly sent.
-        let _ = tokio::time::timeout(last_call, async {
-            while calls.join_next().await.is_some() {}
-        })
-        .await;
+        let _ =
+            tokio::time::timeout(last_call, async { while calls.join_next().await.is_some() {} })
+                .await;
         calls.shutdown().await;
         write(&checkpoint, &path);
     }
@@ -142,11 +141,7 @@ fn write(checkpoint: &Checkpoint, path: &std::path::Path) {
 }
 
 /// Does one operation, once, and reports what came of it until the log has it.
-async fn handle(
-    caller: Arc<Caller>,
-    request: GatewayOperationRequested,
-    provenance: Provenance,
-) {
+async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provenance: Provenance) {
     let (outcome, evidence) = perform(&caller, &request, provenance).await;
     let result = GatewayResult {
         wallet_id: request.wallet_id,

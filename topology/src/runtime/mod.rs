@@ -117,8 +117,7 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
     let views = Arc::new(PaymentViews::new(store, partitions)?);
     let ids = Arc::new(OnceLock::new());
     let prefix = &settings.kafka.topic_prefix;
-    let producer =
-        IngressProducer::new(&connection, prefix, "ingress", IngressLimits::default())?;
+    let producer = IngressProducer::new(&connection, prefix, "ingress", IngressLimits::default())?;
     let shared = Shared {
         registry: Registry::new(&settings.schema_registry_url)?,
         catalog: Arc::new(SchemaCatalog::default()),

@@ -30,18 +30,18 @@ impl ReadRows for Batch<'_> {
         if let Some(row) = self.payments.get(&id) {
             return Ok(Some(row.clone()));
         }
-        self.store.row(PAYMENTS, id.as_bytes()).map_err(unreadable)
+        self.store.row(PAYMENTS, id.as_bytes()).map_err(|error| unreadable(&error))
     }
 
     fn wallet(&self, id: WalletId) -> Result<Option<WalletRow>, StateError> {
         if let Some(row) = self.wallets.get(&id) {
             return Ok(Some(row.clone()));
         }
-        self.store.row(WALLETS, id.as_bytes()).map_err(unreadable)
+        self.store.row(WALLETS, id.as_bytes()).map_err(|error| unreadable(&error))
     }
 }
 
-fn unreadable(error: ViewStoreError) -> StateError {
+fn unreadable(error: &ViewStoreError) -> StateError {
     StateError::Unreadable(error.to_string())
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use connectors::ports::CommandOutcome;
-use schemas::{Offset, Partition};
 use schemas::entry::Entry;
+use schemas::{Offset, Partition};
 
 use super::batch::Batch;
 use super::queries::PaymentViews;

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use connectors::ports::{
-    CommandOutcome, Page, PageRequest, PaymentFilter, ViewError, Views,
-};
+use connectors::ports::{CommandOutcome, Page, PageRequest, PaymentFilter, ViewError, Views};
 use processors::decode_row;
 use rocksdb::{Direction, IteratorMode};
 use schemas::read_model::{DepositRow, PaymentRow, WalletMovement, WalletRow};

@@ -1,4 +1,4 @@
-//! Where the rows are kept: one RocksDB for each version of the view.
+//! Where the rows are kept: one `RocksDB` for each version of the view.
 //!
 //! Write-ahead log on, not synced: a killed process loses nothing, a lost machine rebuilds.
 
@@ -51,7 +51,9 @@ pub enum ViewStoreError {
         reason: String,
     },
     /// The rows are not a fold of this journal.
-    #[error("the view in {path} is not of this journal ({reason}); it is rebuilt at the next start")]
+    #[error(
+        "the view in {path} is not of this journal ({reason}); it is rebuilt at the next start"
+    )]
     Diverged {
         /// Which.
         path: PathBuf,
@@ -94,29 +96,29 @@ impl ViewStore {
 
     /// The error that stops the follower; the next [`ViewStore::open`] starts from nothing.
     pub(super) fn diverged(&self, reason: String) -> ViewStoreError {
-        if let Some(directory) = self.path.parent() {
-            if let Err(error) = std::fs::write(directory.join("diverged"), &reason) {
-                return self.failed(error);
-            }
+        if let Some(directory) = self.path.parent()
+            && let Err(error) = std::fs::write(directory.join("diverged"), &reason)
+        {
+            return self.failed(error);
         }
         ViewStoreError::Diverged { path: self.path.clone(), reason }
     }
 
-    pub(super) fn failed(&self, error: impl ToString) -> ViewStoreError {
+    pub(super) fn failed(&self, error: impl std::fmt::Display) -> ViewStoreError {
         ViewStoreError::Failed { path: self.path.clone(), reason: error.to_string() }
     }
 
     /// The last entry of every partition that the rows show.
     pub fn heads(&self) -> Result<BTreeMap<Partition, ViewHead>, ViewStoreError> {
-        let rows = self.db.iterator_cf(self.column(META), IteratorMode::Start);
-        let read = |row: Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>| {
+        let mut heads = BTreeMap::new();
+        for row in self.db.iterator_cf(self.column(META), IteratorMode::Start) {
             let (key, value) = row.map_err(|error| self.failed(error))?;
             let number: [u8; 4] = (*key).try_into().map_err(|_| self.failed("a bad head"))?;
             let partition = Partition::new(i32::from_be_bytes(number));
             let partition = partition.ok_or_else(|| self.failed("a bad head"))?;
-            Ok((partition, decode_row(&value).map_err(|error| self.failed(error))?))
-        };
-        rows.map(read).collect()
+            heads.insert(partition, decode_row(&value).map_err(|error| self.failed(error))?);
+        }
+        Ok(heads)
     }
 
     pub(super) fn column(&self, name: &str) -> &rocksdb::ColumnFamily {
