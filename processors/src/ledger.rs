@@ -1,7 +1,7 @@
 //! The ledger: one input in, one entry out, and what an entry changes.
 //!
-//! [`decide`] may refuse and never mutates; [`evolve`] is the only thing that changes state. An entry
-//! that evolve has applied, in order, from the first on, is all there is to know.
+//! [`decide`] may refuse and never mutates; [`evolve`] is the only thing that changes state. An
+//! entry that evolve has applied, in order, from the first on, is all there is to know.
 
 use schemas::entry::{Entry, Input, InputBody, Source};
 use schemas::event::Event;

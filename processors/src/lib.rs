@@ -1,4 +1,5 @@
-//! The decisions of holdfast: pure functions from state and input to entry, and from entry to state.
+//! The decisions of holdfast: pure functions from state and input to entry, and from entry to
+//! state.
 //!
 //! No clock, no randomness, no IO, no order that depends on hashing. Time and configuration come in
 //! with [`DecideContext`]; where state is kept is not known here. A payment is decided in

@@ -1,4 +1,5 @@
-//! Random histories: whatever comes in whatever order, money is conserved and the fold is the state.
+//! Random histories: whatever comes in whatever order, money is conserved and the fold is the
+//! state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

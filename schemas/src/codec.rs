@@ -212,6 +212,12 @@ impl SchemaCatalog {
         self.insert(id, Arc::new(schema)).map_err(|_| DecodeError::UnknownSchema(id))
     }
 
+    /// Holds an id that a record of ours was written with against what the registry says now.
+    pub fn confirm_own(&self, id: SchemaId, kind: RecordKind) -> Result<(), SchemaIdConflict> {
+        let known = self.get(id).map(|schema| SchemaFingerprint(*schema.rabin_fingerprint()));
+        if known == Some(kind.schema().fingerprint) { Ok(()) } else { self.learn_own(id, kind) }
+    }
+
     fn insert(&self, id: SchemaId, schema: Arc<Schema>) -> Result<(), SchemaIdConflict> {
         let found = SchemaFingerprint(*schema.rabin_fingerprint());
         let mut by_id = self.by_id.write().expect("no writer panics");

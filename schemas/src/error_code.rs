@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Declares the enum, its texts and the table of all codes together.
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident $status:literal $retryable:literal $code:literal $meaning:literal;)*) => {
+    ($($name:ident $status:literal $retryable:literal $code:literal $meaning:literal;)*) => {
         /// The stable code of a refusal or a failure.
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
@@ -92,7 +92,7 @@ error_codes! {
     IdMismatch 422 false "id_mismatch"
         "An id in the record does not derive from its other fields.";
     Misrouted 422 false "misrouted"
-        "The record is on the wrong partition; librdkafka clients need `partitioner=murmur2_random`.";
+        "Wrong partition; librdkafka clients need `partitioner=murmur2_random`.";
     Unreadable 422 false "unreadable"
         "The record could not be decoded.";
     FieldInvalid 422 false "field_invalid"
@@ -100,7 +100,7 @@ error_codes! {
     UnknownOperation 422 false "unknown_operation"
         "The gateway result is for an operation that the ledger did not ask for.";
     LogUnavailable 503 true "log_unavailable"
-        "Kafka did not confirm the command in time; its fate is unknown; repeat it with the same key.";
+        "Kafka did not confirm the command in time: its fate is unknown; repeat it, same key.";
     NotReady 503 true "not_ready"
         "The service is starting or restoring.";
     Overloaded 503 true "overloaded"

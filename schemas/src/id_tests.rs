@@ -8,6 +8,39 @@ fn wallet() -> WalletId {
     WalletId::derive(&TenantId::default_tenant(), &user, currency, &WalletLabel::main())
 }
 
+/// What docs/ids.md tells producers in other languages, and what stands in every log already.
+#[test]
+fn golden() {
+    let mut rows = 0;
+    for line in include_str!("../avro/golden/ids.tsv").lines() {
+        if line.starts_with('#') {
+            continue;
+        }
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [tenant, user, currency, label, key, ids @ ..] = &columns[..] else {
+            panic!("{line}");
+        };
+        let tenant: TenantId = tenant.parse().expect("a tenant");
+        let key: IdempotencyKey = key.parse().expect("a key");
+        let wallet = WalletId::derive(
+            &tenant,
+            &user.parse().expect("a user"),
+            currency.parse().expect("a currency"),
+            &label.parse().expect("a label"),
+        );
+        let payment = PaymentId::derive(&tenant, wallet, &key);
+        let found = [
+            wallet.to_string(),
+            payment.to_string(),
+            DepositId::derive(&tenant, wallet, &key).to_string(),
+            OperationId::attempt(&tenant, payment, 1).to_string(),
+        ];
+        assert_eq!(found, ids, "{line}");
+        rows += 1;
+    }
+    assert!(rows >= 10, "the golden table has rows");
+}
+
 #[test]
 fn a_wallet_id_survives_its_text_in_one_form_only() {
     let text = wallet().to_string();

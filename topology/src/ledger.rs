@@ -216,6 +216,15 @@ pub fn decode_entry(
     let entry: Entry = catalog
         .decode(record.value.as_deref(), fingerprint)
         .map_err(|error| engine::EntryDecodeError::Undecodable(error.to_string()))?;
+    // A registry that has forgotten gives the log's ids to other schemas: noticed here, before
+    // anything is written under them.
+    let (id, _) = codec::unframe(record.value.as_deref())
+        .map_err(|error| engine::EntryDecodeError::Undecodable(error.to_string()))?;
+    if fingerprint == Some(Entry::KIND.schema().fingerprint()) {
+        catalog
+            .confirm_own(id, Entry::KIND)
+            .map_err(|error| engine::EntryDecodeError::Undecodable(error.to_string()))?;
+    }
     if entry.min_reader > READER_VERSION {
         return Err(engine::EntryDecodeError::Newer {
             min_reader: entry.min_reader.unsigned_abs(),

@@ -1,4 +1,5 @@
-//! The ledger's typed rows over the engine's bytes: which row lives in which column under which key.
+//! The ledger's typed rows over the engine's bytes: which row lives in which column under which
+//! key.
 
 use std::cell::RefCell;
 

@@ -10,7 +10,7 @@ use topology::cli;
 /// Wallets hold money; a payment reserves it, an external gateway is charged, and whatever fails is
 /// compensated. Every fact is an entry in a journal that can be replayed.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -21,6 +21,7 @@ enum Command {
     Dev(cli::dev::DevArguments),
     Run(cli::run::RunArguments),
     GatewaySim(cli::gateway_sim::GatewaySimArguments),
+    Describe(cli::describe::DescribeArguments),
     Topics(cli::topics::TopicsArguments),
     Audit(cli::audit::AuditArguments),
     Config(cli::config::ConfigArguments),
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
             Command::Run(arguments) => cli::run::run(arguments).await.map(|()| ExitCode::SUCCESS),
             Command::GatewaySim(arguments) => {
                 cli::gateway_sim::gateway_sim(arguments).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Describe(arguments) => {
+                cli::describe::describe(&arguments).map(|()| ExitCode::SUCCESS)
             }
             Command::Topics(arguments) => cli::topics::topics(arguments).await,
             Command::Audit(arguments) => cli::audit::audit(arguments).await,

@@ -1,7 +1,7 @@
 //! The schema registry: registers what this binary writes, looks up what others wrote.
 //!
-//! The log does not depend on it: every record of ours names its schema by fingerprint. It is needed
-//! to start writing, and to read records of producers with schemas of their own.
+//! The log does not depend on it: every record of ours names its schema by fingerprint. It is
+//! needed to start writing, and to read records of producers with schemas of their own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Decides a request to pay. **This is where a payment is accepted or refused.**
 //!
-//! A column of guards, each with its named refusal; then the point of no return: the payment exists,
-//! and it either fails at once or money is held and the gateway is asked to charge.
+//! A column of guards, each with its named refusal; then the point of no return: the payment
+//! exists, and it either fails at once or money is held and the gateway is asked to charge.
 
 use schemas::account::{Account, Balances, Layer, Side};
 use schemas::event::{AttemptStarted, Event, Hold, PaymentRequested};

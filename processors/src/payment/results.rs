@@ -1,8 +1,8 @@
 //! Decides what a gateway's answer means for a payment.
 //!
-//! An outcome that is not known is a state, never a failure. A hold is released only on a decline or
-//! on proof that nothing was charged; proof of "never received" needs an authoritative gateway and
-//! an inquiry that was asked after the last charge could have become visible.
+//! An outcome that is not known is a state, never a failure. A hold is released only on a decline
+//! or on proof that nothing was charged; proof of "never received" needs an authoritative gateway
+//! and an inquiry that was asked after the last charge could have become visible.
 
 use schemas::event::{DiscrepancyRecorded, Event, GatewayOperationAnswered, PaymentFailed, Proof};
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome, GatewayResult};

@@ -61,7 +61,8 @@ pub fn describe(arguments: &DescribeArguments) -> anyhow::Result<()> {
         return Ok(());
     }
     let topology = payments::topology();
-    topology.validate()?;
+    let faults = topology.validate();
+    anyhow::ensure!(faults.is_empty(), "the topology is not valid: {faults:?}");
     match arguments.format {
         Format::Text => print!("{}", topology.describe()),
         Format::Mermaid => print!("{}", topology.mermaid()),

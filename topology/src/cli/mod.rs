@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod config;
+pub mod describe;
 pub mod dev;
 pub mod gateway_sim;
 pub mod run;

@@ -154,7 +154,8 @@ impl EmbeddedError {
     }
 }
 
-/// A running broker, and perhaps a registry. Dropping it kills both; [`stop`](Self::stop) is kinder.
+/// A running broker, and perhaps a registry. Dropping it kills both; [`stop`](Self::stop) is
+/// kinder.
 #[derive(Debug)]
 pub struct Embedded {
     bootstrap_servers: String,

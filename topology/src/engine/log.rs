@@ -64,8 +64,8 @@ pub trait Log {
         isolation: Isolation,
     ) -> Result<Vec<Offset>, LogError>;
 
-    /// The first offset that the broker still has.
-    async fn low_watermark(&mut self, topic: Topic) -> Result<Offset, LogError>;
+    /// The first offsets that the broker still has of these topics, in their order.
+    async fn low_watermarks(&mut self, topics: &[Topic]) -> Result<Vec<Offset>, LogError>;
 
     /// What the group has committed for these topics, in their order.
     async fn committed(&mut self, topics: &[Topic]) -> Result<Vec<Option<Offset>>, LogError>;

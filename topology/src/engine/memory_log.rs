@@ -106,8 +106,8 @@ impl Log for MemoryLog {
         Ok(topics.iter().map(end).collect())
     }
 
-    async fn low_watermark(&mut self, topic: Topic) -> Result<Offset, LogError> {
-        Ok(self.broker.low(topic, self.partition))
+    async fn low_watermarks(&mut self, topics: &[Topic]) -> Result<Vec<Offset>, LogError> {
+        Ok(topics.iter().map(|topic| self.broker.low(*topic, self.partition)).collect())
     }
 
     async fn committed(&mut self, topics: &[Topic]) -> Result<Vec<Option<Offset>>, LogError> {

@@ -75,8 +75,8 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         let stored = Head::of(&self.parts.store)?;
         let genesis = Head::genesis(&self.parts.journal, self.parts.partition);
         let end = self.stable_end().await?;
-        let low = self.parts.log.low_watermark(Topic::Journal).await?;
-        if low > Offset::ZERO {
+        let low = self.parts.log.low_watermarks(&[Topic::Journal]).await?;
+        if let Some(&low) = low.first().filter(|low| **low > Offset::ZERO) {
             return Err(ShardError::JournalLost { low }.into());
         }
         let mut restore = Restore {
@@ -211,8 +211,8 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     async fn check_inputs(&mut self, positions: &Positions) -> Result<(), Setback> {
         let inputs = &Topic::INPUTS;
         let ends = self.parts.log.end_offsets(inputs, Isolation::ReadUncommitted).await?;
-        for ((topic, folded), end) in positions.iter().zip(ends) {
-            let low = self.parts.log.low_watermark(topic).await?;
+        let lows = self.parts.log.low_watermarks(inputs).await?;
+        for ((topic, folded), (low, end)) in positions.iter().zip(lows.into_iter().zip(ends)) {
             if folded < low {
                 return Err(ShardError::InputsLost { topic, folded, low }.into());
             }

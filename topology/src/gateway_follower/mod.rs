@@ -2,8 +2,9 @@
 //!
 //! At least once, and never a false "not sent". After taking over it folds the journal to the end
 //! that it found, from its checkpoint on, and only then calls anything: an operation that was
-//! outstanding by then may have been tried by a predecessor. It tries an operation once; retries are
-//! the ledger's. A gateway that is slow or away makes its own operations wait, never the journal.
+//! outstanding by then may have been tried by a predecessor. It tries an operation once; retries
+//! are the ledger's. A gateway that is slow or away makes its own operations wait, never the
+//! journal.
 
 mod answer;
 mod checkpoint;
@@ -93,8 +94,8 @@ impl GatewayFollower {
                 batch = follower.next() => {
                     let Some(batch) = batch else { break };
                     for tailed in &batch.entries {
-                        // The batch that reaches the end may hold some from beyond it: they count as
-                        // inherited, which claims less.
+                        // The batch that reaches the end may hold some from beyond it: they count
+                        // as inherited, which claims less.
                         let new = fold(&mut checkpoint, tailed);
                         for request in new.into_iter().filter(|_| has_taken_over) {
                             calls.spawn(handle(caller.clone(), request, Provenance::Fresh));

@@ -1,9 +1,9 @@
 //! The roles of a process, put together: what starts when, what depends on what, what stops when.
 //!
-//! The HTTP API listens first and is truthful about the rest: `/ready` says 503 until the schemas are
-//! registered, the topics are safe, the shards run and the views have caught up. A part that ends
-//! without being asked to ends the process with its name; a supervisor starts it again, and the log
-//! says where to go on.
+//! The HTTP API listens first and is truthful about the rest: `/ready` says 503 until the schemas
+//! are registered, the topics are safe, the shards run and the views have caught up. A part that
+//! ends without being asked to ends the process with its name; a supervisor starts it again, and
+//! the log says where to go on.
 //!
 //! It stops in this order: the API takes no more requests and answers those it has; the shards
 //! finish their batches; the tail ends, and with it the followers; the producers are flushed.
@@ -26,6 +26,7 @@ use crate::engine::kafka::connection::KafkaConnection;
 use crate::engine::kafka::producer::{IngressLimits, IngressProducer};
 use crate::engine::state_directory::StateDirectory;
 use crate::log_writer::LogWriter;
+use crate::payments;
 use crate::registry::{Registry, WriterIds};
 use crate::settings::{KafkaSettings, Profile, RunSettings};
 use crate::views::{PaymentViews, ViewStore};
@@ -103,6 +104,9 @@ pub async fn run(
 }
 
 async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListener)> {
+    let faults = payments::topology().validate();
+    anyhow::ensure!(faults.is_empty(), "the topology is not valid: {faults:?}");
+    settings.policy()?;
     let connection = connection(&settings.kafka);
     let directory = Arc::new(StateDirectory::lock(&settings.state_dir)?);
     let listener = TcpListener::bind(settings.listen).await.with_context(|| {

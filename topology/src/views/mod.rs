@@ -1,8 +1,8 @@
 //! The read models of a process: rows folded from the journal, and the answers taken from them.
 //!
-//! A view is disposable: delete it and a replay gives the same bytes back. Rows and the place in the
-//! journal that they stand for are written in one batch. A command is answered when the view has
-//! applied its entry, so whoever asked reads his own write.
+//! A view is disposable: delete it and a replay gives the same bytes back. Rows and the place in
+//! the journal that they stand for are written in one batch. A command is answered when the view
+//! has applied its entry, so whoever asked reads his own write.
 
 mod batch;
 mod follower;

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use connectors::ports::CommandOutcome;
 use tokio::sync::oneshot;
 
-/// The waiters of this process, by command id. A command id is random for each try, so each has one.
+/// The waiters of this process, by command id. A command id is random for each try, so each has
+/// one.
 #[derive(Default)]
 pub struct Outcomes(Mutex<Waiters>);
 

@@ -69,7 +69,8 @@ pub struct ViewStore {
 }
 
 impl ViewStore {
-    /// Opens the view below this directory; one that cannot be opened is thrown away and built again.
+    /// Opens the view below this directory; one that cannot be opened is thrown away and built
+    /// again.
     pub fn open(directory: &Path) -> Result<Self, ViewStoreError> {
         let path = directory.join(format!("payments-v{VIEW_VERSION}"));
         let failed = |reason: String| ViewStoreError::Failed { path: path.clone(), reason };

@@ -48,6 +48,8 @@ pub struct KafkaLog {
     topics: ShardTopics,
     consumer: BaseConsumer,
     producer: Option<ThreadedProducer<DeliveryContext>>,
+    /// Sees high watermarks; there only while the shard is taken over.
+    watermarks: Option<BaseConsumer>,
     assigned: Vec<(Topic, Offset)>,
     /// The last entry of a commit that the consumer has not shown yet.
     unconfirmed: Option<Offset>,
@@ -113,6 +115,7 @@ impl KafkaLog {
             topics: ShardTopics::new(prefix),
             consumer,
             producer: None,
+            watermarks: None,
             assigned: Vec::new(),
             unconfirmed: None,
             statistics: CommitStatistics::default(),
@@ -157,6 +160,23 @@ impl KafkaLog {
             return Err(LogError::Unknown("the connection failed around a commit".to_owned()));
         }
         Ok(())
+    }
+
+    /// The first or last offsets of the shard's partitions of these topics, in their order.
+    fn offsets(
+        &self,
+        handle: &BaseConsumer,
+        topics: &[Topic],
+        which: rdkafka::Offset,
+    ) -> Result<Vec<Offset>, LogError> {
+        let partitions = self.partitions(topics.iter().copied());
+        let found =
+            fetch_offsets(handle, partitions, (which, QUERY_TIMEOUT)).map_err(query_error)?;
+        let of = |topic: &Topic| {
+            offset_in(&found, self.topics.name(*topic), self.shard.number())
+                .ok_or_else(|| LogError::Retry(format!("{topic} has no {which:?}")))
+        };
+        topics.iter().map(of).collect()
     }
 
     /// Waits until no delivery is outstanding.
@@ -258,18 +278,19 @@ fn transaction_error(error: KafkaError) -> LogError {
     }
 }
 
-/// One request for the ends of all these partitions. In a list of times, -1 asks for the end.
-pub(super) fn fetch_ends<X: rdkafka::consumer::ConsumerContext>(
-    consumer: &BaseConsumer<X>,
+/// One request for the first or last offsets of all these partitions: in a list of times, -1 asks
+/// for the end and -2 for the beginning.
+pub(super) fn fetch_offsets(
+    consumer: &BaseConsumer,
     mut partitions: TopicPartitionList,
-    at_most: Duration,
+    (which, at_most): (rdkafka::Offset, Duration),
 ) -> Result<TopicPartitionList, KafkaError> {
-    partitions.set_all_offsets(rdkafka::Offset::End)?;
-    let ends = consumer.offsets_for_times(partitions, at_most)?;
-    for element in ends.elements() {
+    partitions.set_all_offsets(which)?;
+    let offsets = consumer.offsets_for_times(partitions, at_most)?;
+    for element in offsets.elements() {
         element.error()?;
     }
-    Ok(ends)
+    Ok(offsets)
 }
 
 /// The offset in a list, for one partition.
@@ -305,6 +326,9 @@ impl Log for KafkaLog {
         let mut places = from.inputs.clone();
         places.push((Topic::Journal, from.journal));
         self.consumer.assign(&self.partitions_at(&places)?).map_err(unknown)?;
+        if !from.inputs.is_empty() {
+            self.watermarks = None;
+        }
         self.assigned = places;
         Ok(())
     }
@@ -405,31 +429,18 @@ impl Log for KafkaLog {
         topics: &[Topic],
         isolation: Isolation,
     ) -> Result<Vec<Offset>, LogError> {
-        let partitions = self.partitions(topics.iter().copied());
-        let ends = match isolation {
-            Isolation::ReadCommitted => fetch_ends(&self.consumer, partitions, QUERY_TIMEOUT),
-            Isolation::ReadUncommitted => {
-                // Asked for only when the shard is taken over: not worth a connection of its own.
-                let handle: BaseConsumer =
-                    self.connection.watermarks().create().map_err(unknown)?;
-                fetch_ends(&handle, partitions, QUERY_TIMEOUT)
-            }
+        if isolation == Isolation::ReadUncommitted && self.watermarks.is_none() {
+            self.watermarks = Some(self.connection.watermarks().create().map_err(unknown)?);
+        }
+        let handle = match (isolation, &self.watermarks) {
+            (Isolation::ReadUncommitted, Some(watermarks)) => watermarks,
+            _ => &self.consumer,
         };
-        let ends = ends.map_err(query_error)?;
-        let end = |topic: &Topic| {
-            offset_in(&ends, self.topics.name(*topic), self.shard.number())
-                .ok_or_else(|| LogError::Retry(format!("{topic} has no end")))
-        };
-        topics.iter().map(end).collect()
+        self.offsets(handle, topics, rdkafka::Offset::End)
     }
 
-    async fn low_watermark(&mut self, topic: Topic) -> Result<Offset, LogError> {
-        let name = self.topics.name(topic);
-        let (low, _) = self
-            .consumer
-            .fetch_watermarks(name, self.shard.number(), QUERY_TIMEOUT)
-            .map_err(query_error)?;
-        Offset::new(low).ok_or_else(|| LogError::Retry(format!("{topic} has no beginning")))
+    async fn low_watermarks(&mut self, topics: &[Topic]) -> Result<Vec<Offset>, LogError> {
+        self.offsets(&self.consumer, topics, rdkafka::Offset::Beginning)
     }
 
     async fn committed(&mut self, topics: &[Topic]) -> Result<Vec<Option<Offset>>, LogError> {

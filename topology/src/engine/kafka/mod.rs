@@ -2,9 +2,8 @@
 //!
 //! [`connection`] holds every client property in one place; [`log`] is the adapter of a shard's
 //! port; [`tail`] reads the journal once for all followers of a process; [`producer`] writes
-//! inputs; [`probe`] asks
-//! whether the broker is there; [`admin`] creates topics and refuses dangerous ones; [`ledger`] runs the shards of a
-//! process.
+//! inputs; [`probe`] asks whether the broker is there; [`admin`] creates topics and refuses
+//! dangerous ones; [`ledger`] runs the shards of a process.
 
 pub mod admin;
 pub mod connection;

@@ -19,7 +19,7 @@ use schemas::{Offset, Partition, PartitionCount, Position, Topic, TopicName, Top
 use tokio::sync::{mpsc, watch};
 
 use super::connection::KafkaConnection;
-use super::log::{detach, fetch_ends, offset_in};
+use super::log::{detach, fetch_offsets, offset_in};
 use crate::engine::application::{Application, JournalRecord};
 use crate::engine::follower::{
     Fanout, Follower, JournalReader, TailBatch, TailError, TailProgress, Tailed,
@@ -155,7 +155,7 @@ impl Ends {
         for partition in Partition::all(self.count) {
             partitions.add_partition(self.journal.as_str(), partition.number());
         }
-        let ends = fetch_ends(&self.handle, partitions, at_most)
+        let ends = fetch_offsets(&self.handle, partitions, (rdkafka::Offset::End, at_most))
             .map_err(|error| TailError::Client(error.to_string()))?;
         let end = |partition: Partition| {
             offset_in(&ends, self.journal.as_str(), partition.number())

@@ -1,0 +1,117 @@
+//! What readers do with bytes that are not what they seem, and with schemas of others.
+
+use schemas::codec::{self, RecordKind, SchemaCatalog};
+use schemas::inputs::{Command, CommandBody, Deposit, Envelope, Operation, OperationBody, Pay};
+use schemas::{SchemaId, Sealed};
+
+const ID: SchemaId = SchemaId(7);
+
+fn envelope() -> Envelope {
+    Envelope {
+        command_id: "7d3f1f0e-2b60-4d3b-9a51-0d3c1f4a5b6c".to_owned(),
+        tenant: "default".to_owned(),
+        idempotency_key: "order-1".to_owned(),
+        correlation_id: "corr-1".to_owned(),
+        actor: "api".to_owned(),
+        deadline: None,
+    }
+}
+
+fn command() -> Command {
+    Command {
+        envelope: envelope(),
+        body: CommandBody::Pay(Pay {
+            payment_id: "p".to_owned(),
+            wallet_id: "w".to_owned(),
+            amount: 10_000,
+            currency: "USD".to_owned(),
+            gateway: None,
+            service_id: Some("shop".to_owned()),
+            description: Some(Sealed::plaintext("Order 1")),
+            metadata: None,
+        }),
+    }
+}
+
+fn deposit_operation() -> Operation {
+    Operation {
+        envelope: envelope(),
+        body: OperationBody::Deposit(Deposit {
+            deposit_id: "d".to_owned(),
+            wallet_id: "w".to_owned(),
+            amount: 1_000_000,
+            currency: "USD".to_owned(),
+            rail: "sepa".to_owned(),
+            reference: "E2E-1".to_owned(),
+        }),
+    }
+}
+
+/// Garbage never panics, never reads as a record, and says what is wrong.
+#[test]
+fn garbage_is_an_error() {
+    let catalog = SchemaCatalog::default();
+    catalog.learn_own(ID, RecordKind::Command).expect("first");
+    let good = codec::encode(&command(), ID);
+    let mut trailing = good.clone();
+    trailing.push(0);
+    let mut foreign = good.clone();
+    foreign[4] = 9;
+    let rows: [(&str, Option<&[u8]>); 9] = [
+        ("tombstone", None),
+        ("zero bytes", Some(&[])),
+        ("too short", Some(&[0, 0, 0])),
+        ("no frame", Some(b"{\"amount\": 1}")),
+        ("unknown schema id", Some(&foreign)),
+        ("frame alone", Some(&good[..5])),
+        ("cut", Some(&good[..good.len() / 2])),
+        ("trailing byte", Some(&trailing)),
+        ("huge length", Some(&[0, 0, 0, 0, 7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])),
+    ];
+    for (name, value) in rows {
+        assert!(catalog.decode::<Command>(value, None).is_err(), "{name}");
+    }
+    for cut in 0..good.len() {
+        assert!(catalog.decode::<Command>(Some(&good[..cut]), None).is_err(), "cut at {cut}");
+    }
+    assert_eq!(catalog.decode::<Command>(Some(&good), None).expect("good"), command());
+}
+
+#[test]
+fn an_id_that_changes_its_meaning_is_noticed() {
+    let catalog = SchemaCatalog::default();
+    catalog.learn_own(ID, RecordKind::Command).expect("first");
+    catalog.learn_own(ID, RecordKind::Command).expect("the same again");
+    let conflict = catalog.learn_own(ID, RecordKind::Entry).expect_err("another");
+    assert!(conflict.to_string().contains("restore its data"));
+    assert!(catalog.confirm_own(ID, RecordKind::Command).is_ok());
+    assert!(catalog.confirm_own(ID, RecordKind::Entry).is_err());
+    assert!(catalog.confirm_own(SchemaId(8), RecordKind::Entry).is_ok());
+}
+
+#[derive(serde::Serialize)]
+struct Foreign {
+    body: OperationBody,
+    envelope: Envelope,
+    extra: String,
+}
+
+/// A producer's own schema, fields in another order and one more, is read by field names.
+#[test]
+fn foreign_writer_schema() {
+    let own = RecordKind::Operation.schema().json();
+    let mut schema: serde_json::Value = serde_json::from_str(own).expect("JSON");
+    schema["fields"].as_array_mut().expect("fields").reverse();
+    let extra = serde_json::json!({"name": "extra", "type": "string"});
+    schema["fields"].as_array_mut().expect("fields").push(extra);
+    let writer: serde_avro_fast::Schema = schema.to_string().parse().expect("valid");
+
+    let Operation { envelope, body } = deposit_operation();
+    let foreign = Foreign { body, envelope, extra: "x".to_owned() };
+    let mut config = serde_avro_fast::ser::SerializerConfig::new(&writer);
+    let value = serde_avro_fast::to_datum(&foreign, vec![0, 0, 0, 0, 9], &mut config);
+    let catalog = SchemaCatalog::default();
+    catalog.learn_foreign(SchemaId(9), &schema.to_string()).expect("a schema");
+    let decoded = catalog.decode::<Operation>(Some(&value.expect("encodes")), None);
+    assert_eq!(decoded.expect("decodes"), deposit_operation());
+}
