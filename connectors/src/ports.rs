@@ -7,9 +7,7 @@ use std::pin::Pin;
 
 use schemas::entry::Decision;
 use schemas::inputs::{Command, Operation};
-use schemas::read_model::{
-    DepositRow, PaymentRow, PaymentStatus, WalletMovement, WalletRow,
-};
+use schemas::read_model::{DepositRow, PaymentRow, PaymentStatus, WalletMovement, WalletRow};
 use schemas::{
     DepositId, GatewayName, Partition, PaymentId, Position, Timestamp, UserId, WalletId,
 };
@@ -33,11 +31,8 @@ pub trait CommandLog: Send + Sync {
     ///
     /// # Errors
     /// Within a bounded time, when the log did not confirm or its queue is full.
-    fn append(
-        &self,
-        wallet: WalletId,
-        request: Request,
-    ) -> PortFuture<'_, Result<(), AppendError>>;
+    fn append(&self, wallet: WalletId, request: Request)
+    -> PortFuture<'_, Result<(), AppendError>>;
 }
 
 /// Why a request was not confirmed.

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use schemas::{GatewayName, PartitionCount};
+use serde::Serialize;
 
 /// What decisions may depend on besides state and input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
-    /// Recorded in every entry.
+    /// Recorded in every entry; see [`Policy::versioned`].
+    #[serde(skip)]
     pub version: i64,
     /// How many shards there are.
     pub partitions: PartitionCount,
@@ -20,7 +22,7 @@ pub struct Policy {
 }
 
 /// Whether a text with an empty key id is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum PlaintextRule {
     /// Profile `dev`.
     Allowed,
@@ -29,7 +31,7 @@ pub enum PlaintextRule {
 }
 
 /// What a gateway promises.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GatewayPolicy {
     /// Its name.
     pub name: GatewayName,
@@ -44,7 +46,7 @@ pub struct GatewayPolicy {
 }
 
 /// What a gateway's "not found" is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum InquiryKind {
     /// A proof, after the ingestion window.
     Authoritative,
@@ -53,7 +55,7 @@ pub enum InquiryKind {
 }
 
 /// When the saga of a payment does what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PaymentTimes {
     /// How long after its request a gateway operation may be handed to the HTTP client.
     pub operation_window: Duration,
@@ -90,6 +92,16 @@ impl Default for PaymentTimes {
 }
 
 impl Policy {
+    /// The policy with the version that follows from its content: the first 63 bits of BLAKE3 over
+    /// its row. Equal versions are equal policies.
+    #[must_use]
+    pub fn versioned(mut self) -> Self {
+        let hash = blake3::hash(&crate::encode_row(&self));
+        let (first, _) = hash.as_bytes().split_first_chunk::<8>().expect("32 bytes have 8");
+        self.version = i64::from_be_bytes(*first) & i64::MAX;
+        self
+    }
+
     /// The gateway with this name; the default one for none.
     pub fn gateway(&self, name: Option<&GatewayName>) -> Option<&GatewayPolicy> {
         match name {

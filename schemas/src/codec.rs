@@ -30,6 +30,9 @@ const MAX_ITEMS: usize = 10_000;
 /// How deep a record may nest; ours nest less than ten deep.
 const MAX_DEPTH: usize = 32;
 
+/// Logical types that no schema of ours has.
+const FOREIGN_TIMES: [&str; 3] = ["timestamp-micros", "timestamp-nanos", "local-timestamp"];
+
 /// A schema registry's number for a schema; 0 is none.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
@@ -48,6 +51,12 @@ impl fmt::Display for SchemaId {
 pub struct SchemaFingerprint([u8; 8]);
 
 impl SchemaFingerprint {
+    /// Of a schema as JSON; none for what is no schema.
+    pub fn of(json: &str) -> Option<Self> {
+        let schema: Schema = json.parse().ok()?;
+        Some(Self(*schema.rabin_fingerprint()))
+    }
+
     /// Reads the header's 16 hexadecimal digits.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 16)?;
@@ -172,6 +181,9 @@ pub enum DecodeError {
     /// The schema with this id is neither compiled in nor known yet.
     #[error("schema id {0} is not known to the schema registry")]
     UnknownSchema(SchemaId),
+    /// The schema has times in another unit than milliseconds.
+    #[error("schema id {0} has times that are not timestamp-millis")]
+    ForeignTimeUnit(SchemaId),
     /// The bytes do not follow their schema, or the schema is not that of this topic.
     #[error("the value is not a {kind:?} under its schema: {reason}")]
     Malformed {
@@ -208,14 +220,13 @@ impl SchemaCatalog {
 
     /// Remembers a schema that the registry knows; `json` as the registry gives it.
     pub fn learn_foreign(&self, id: SchemaId, json: &str) -> Result<(), DecodeError> {
+        // Fields are matched by name and logical types are not converted: microseconds would be
+        // read as milliseconds.
+        if FOREIGN_TIMES.iter().any(|unit| json.contains(unit)) {
+            return Err(DecodeError::ForeignTimeUnit(id));
+        }
         let schema: Schema = json.parse().map_err(|_| DecodeError::UnknownSchema(id))?;
         self.insert(id, Arc::new(schema)).map_err(|_| DecodeError::UnknownSchema(id))
-    }
-
-    /// Holds an id that a record of ours was written with against what the registry says now.
-    pub fn confirm_own(&self, id: SchemaId, kind: RecordKind) -> Result<(), SchemaIdConflict> {
-        let known = self.get(id).map(|schema| SchemaFingerprint(*schema.rabin_fingerprint()));
-        if known == Some(kind.schema().fingerprint) { Ok(()) } else { self.learn_own(id, kind) }
     }
 
     fn insert(&self, id: SchemaId, schema: Arc<Schema>) -> Result<(), SchemaIdConflict> {
@@ -273,6 +284,27 @@ fn decode_datum<R: Record>(datum: &[u8], schema: &Schema) -> Result<R, DecodeErr
         _ => Err(malformed("bytes are left over".to_owned())),
     }
 }
+
+/// The lowest reader version that understands an entry, whatever the schema of the rest: the first
+/// three fields are frozen.
+pub fn min_reader(value: Option<&[u8]>) -> Option<i32> {
+    #[derive(Deserialize)]
+    struct Frozen {
+        min_reader: i32,
+    }
+
+    let (_, datum) = unframe(value).ok()?;
+    let frozen: Frozen = serde_avro_fast::from_datum_slice(datum, &FROZEN_PREFIX).ok()?;
+    Some(frozen.min_reader)
+}
+
+static FROZEN_PREFIX: LazyLock<Schema> = LazyLock::new(|| {
+    let json = r#"{"type": "record", "name": "Frozen", "fields": [
+        {"name": "seq", "type": "long"},
+        {"name": "prev_hash", "type": "bytes"},
+        {"name": "min_reader", "type": "int"}]}"#;
+    json.parse().expect("a valid schema")
+});
 
 /// The framed value of a record under our own schema, to be sent with
 /// [`CompiledSchema::fingerprint`] in its header.

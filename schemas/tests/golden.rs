@@ -373,6 +373,16 @@ fn journal_entries() {
     check("entry", &entries());
 }
 
+/// Whatever comes after them, the first three fields of an entry are read by every version.
+#[test]
+fn the_frozen_fields_of_an_entry() {
+    for mut entry in entries() {
+        entry.min_reader = 9;
+        assert_eq!(codec::min_reader(Some(&codec::encode(&entry, ID))), Some(9));
+    }
+    assert_eq!(codec::min_reader(Some(b"garbage")), None);
+}
+
 /// The fingerprints of version 1: they stand in the headers of every record of the log.
 #[test]
 fn fingerprints() {

@@ -1,6 +1,7 @@
 //! The ledger as the engine's application: bytes to inputs, decisions to entries, entries to state.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use processors::policy::Policy;
@@ -11,6 +12,8 @@ use schemas::entry::{
 };
 use schemas::inputs::{Command, GatewayResult, Operation};
 use schemas::{ByteString, Offset, Partition, SchemaFingerprint, SchemaId, Timestamp, Topic};
+
+use tokio::sync::mpsc;
 
 use crate::engine::application as engine;
 use crate::engine::application::Application;
@@ -26,13 +29,35 @@ pub struct Ledger {
     catalog: Arc<SchemaCatalog>,
     registry: Option<Registry>,
     entry_schema: OnceLock<SchemaId>,
+    /// Tells of every schema id of an entry that was not seen before.
+    seen: Mutex<BTreeSet<SchemaId>>,
+    new_ids: mpsc::UnboundedSender<SchemaId>,
 }
 
 impl Ledger {
     /// A ledger under this policy. Without a registry, records with a schema of somebody else's are
-    /// refused.
-    pub fn new(policy: Policy, catalog: Arc<SchemaCatalog>, registry: Option<Registry>) -> Self {
-        Self { policy, catalog, registry, entry_schema: OnceLock::new() }
+    /// refused. The receiver gives every schema id that entries of the log were written with, once:
+    /// each must still stand for the schema of entries.
+    pub fn new(
+        policy: Policy,
+        catalog: Arc<SchemaCatalog>,
+        registry: Option<Registry>,
+    ) -> (Self, mpsc::UnboundedReceiver<SchemaId>) {
+        let (new_ids, ids) = mpsc::unbounded_channel();
+        let (entry_schema, seen) = (OnceLock::new(), Mutex::default());
+        (Self { policy, catalog, registry, entry_schema, seen, new_ids }, ids)
+    }
+
+    /// Tells of an id of the log that was not seen before. Our own is known to be good.
+    fn note_entry_id(&self, value: Option<&[u8]>) {
+        let Ok((id, _)) = codec::unframe(value) else { return };
+        if self.entry_schema.get() == Some(&id) {
+            return;
+        }
+        if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+            // Nobody listens where there is no registry to ask.
+            let _ = self.new_ids.send(id);
+        }
     }
 
     /// Names the registry's id for entries. Before that nothing can be written.
@@ -195,7 +220,9 @@ impl Application for Ledger {
         &self,
         record: &engine::JournalRecord,
     ) -> Result<Entry, engine::EntryDecodeError> {
-        decode_entry(&self.catalog, &record.record)
+        let entry = decode_entry(&self.catalog, &record.record)?;
+        self.note_entry_id(record.record.value.as_deref());
+        Ok(entry)
     }
 }
 
@@ -213,18 +240,18 @@ pub fn decode_entry(
     record: &engine::Record,
 ) -> Result<Entry, engine::EntryDecodeError> {
     let fingerprint = record.header(SCHEMA_HEADER).and_then(SchemaFingerprint::parse);
-    let entry: Entry = catalog
-        .decode(record.value.as_deref(), fingerprint)
-        .map_err(|error| engine::EntryDecodeError::Undecodable(error.to_string()))?;
-    // A registry that has forgotten gives the log's ids to other schemas: noticed here, before
-    // anything is written under them.
-    let (id, _) = codec::unframe(record.value.as_deref())
-        .map_err(|error| engine::EntryDecodeError::Undecodable(error.to_string()))?;
-    if fingerprint == Some(Entry::KIND.schema().fingerprint()) {
-        catalog
-            .confirm_own(id, Entry::KIND)
-            .map_err(|error| engine::EntryDecodeError::Undecodable(error.to_string()))?;
-    }
+    let value = record.value.as_deref();
+    let entry: Entry = catalog.decode(value, fingerprint).map_err(|error| {
+        // A newer version writes under schemas that this one has never seen.
+        let newer = codec::min_reader(value).filter(|version| *version > READER_VERSION);
+        match newer {
+            Some(min_reader) => engine::EntryDecodeError::Newer {
+                min_reader: min_reader.unsigned_abs(),
+                reader: READER_VERSION.unsigned_abs(),
+            },
+            None => engine::EntryDecodeError::Undecodable(error.to_string()),
+        }
+    })?;
     if entry.min_reader > READER_VERSION {
         return Err(engine::EntryDecodeError::Newer {
             min_reader: entry.min_reader.unsigned_abs(),

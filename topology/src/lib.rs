@@ -11,6 +11,7 @@ pub mod logging;
 pub mod payments;
 pub mod registry;
 pub mod runtime;
+mod schema_ids;
 pub mod settings;
 mod takeover;
 pub mod views;

@@ -67,9 +67,9 @@ impl LogWriter {
         })
     }
 
-    /// Whether the broker was away when it was last needed.
-    pub fn is_away(&self) -> bool {
-        self.producer.is_away()
+    /// Why nothing can be written any more; none while it can.
+    pub fn failure(&self) -> Option<String> {
+        self.producer.failure()
     }
 
     /// Waits, bounded, for what is under way. Blocks.

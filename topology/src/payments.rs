@@ -37,9 +37,9 @@ fn gateway() -> SubTopology {
     SubTopology::follower("gateway-follower")
         .source("journal-for-gateway", Topic::Journal)
         .store("outstanding")
-        .processor("call", &["journal-for-gateway"], &["outstanding"])
-        .sink("gateway", &["call"], Target::World("payment gateway"))
-        .sink("results", &["call"], Target::Topic(Topic::GatewayResults))
+        .processor("ask", &["journal-for-gateway"], &["outstanding"])
+        .sink("gateway", &["ask"], Target::World("payment gateway"))
+        .sink("results", &["ask"], Target::Topic(Topic::GatewayResults))
 }
 
 /// Folds the journal into the rows that the API answers from.

@@ -1,10 +1,13 @@
 //! The schema registry: registers what this binary writes, looks up what others wrote.
 //!
 //! The log does not depend on it: every record of ours names its schema by fingerprint. It is
-//! needed to start writing, and to read records of producers with schemas of their own.
+//! needed to write with a schema never written before, and to read records of producers with
+//! schemas of their own. A look-up never makes a shard wait: it runs in the background, and the
+//! input that needs it is tried again.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use schema_registry_converter::async_impl::schema_registry::{
     SrSettings, get_schema_by_id, post_schema,
@@ -12,13 +15,18 @@ use schema_registry_converter::async_impl::schema_registry::{
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SuppliedSchema};
 use schemas::codec::{RecordKind, SchemaCatalog, SchemaIdConflict};
-use schemas::{SchemaId, TopicPrefix};
+use schemas::{SchemaFingerprint, SchemaId, TopicPrefix};
 use tokio::runtime::Handle;
 
-/// How long one call may take: a shard's input partition waits for it.
+/// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The wait between tries to register at start.
 const REGISTER_AGAIN: Duration = Duration::from_millis(500);
+
+/// How long an answer is remembered: garbage must not become a flood of calls.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// Ids that are remembered at a time.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// What the registry says of a schema id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +35,7 @@ pub enum Lookup {
     Known(String),
     /// It gave out no such id.
     Unknown,
-    /// It cannot be asked now.
+    /// It cannot be asked now, or has not answered yet.
     Away(String),
 }
 
@@ -56,6 +64,20 @@ pub enum RegistryError {
     /// It lost its memory.
     #[error(transparent)]
     Conflict(#[from] SchemaIdConflict),
+    /// The log uses an id that stands for something else now.
+    #[error(
+        "the log was written with schema id {id} for schema {fingerprint}, of which the registry \
+         at {url} knows nothing: it has lost its data or is that of another installation; restore \
+         its data"
+    )]
+    Forgotten {
+        /// Where.
+        url: String,
+        /// The id in the log.
+        id: SchemaId,
+        /// What it stands for there.
+        fingerprint: SchemaFingerprint,
+    },
 }
 
 /// A client of the registry.
@@ -64,6 +86,13 @@ pub struct Registry {
     settings: Arc<SrSettings>,
     url: String,
     handle: Handle,
+    asked: Arc<Mutex<BTreeMap<SchemaId, Asked>>>,
+}
+
+/// A look-up that was begun.
+enum Asked {
+    Pending,
+    Answered(Lookup, Instant),
 }
 
 /// The registry's ids of the schemas that this binary writes.
@@ -79,6 +108,18 @@ pub struct WriterIds {
     pub entry: SchemaId,
 }
 
+impl WriterIds {
+    /// Of records of this kind.
+    pub fn of(&self, kind: RecordKind) -> SchemaId {
+        match kind {
+            RecordKind::Command => self.command,
+            RecordKind::Operation => self.operation,
+            RecordKind::GatewayResult => self.gateway_result,
+            RecordKind::Entry => self.entry,
+        }
+    }
+}
+
 impl Registry {
     /// A client of the registry at this base URL, for example `http://localhost:8081`. To be called
     /// within the runtime that does its IO.
@@ -88,7 +129,8 @@ impl Registry {
             SrSettings::new_builder(url.clone()).set_timeout(CALL_TIMEOUT).build().map_err(
                 |error| RegistryError::Unusable { url: url.clone(), reason: error.to_string() },
             )?;
-        Ok(Self { settings: Arc::new(settings), url, handle: Handle::current() })
+        let (settings, handle) = (Arc::new(settings), Handle::current());
+        Ok(Self { settings, url, handle, asked: Arc::default() })
     }
 
     /// Registers every schema that this binary writes, waiting as long as the registry is away;
@@ -139,10 +181,34 @@ impl Registry {
         })
     }
 
-    /// Asks for a schema that somebody else registered. Blocks: for threads of shards only.
+    /// Asks for a schema that somebody else registered. Never waits: the first call begins the
+    /// look-up and says [`Lookup::Away`]; ask again.
     pub fn look_up(&self, id: SchemaId) -> Lookup {
+        let not_answered = || Lookup::Away("it has not answered yet".to_owned());
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        match asked.get(&id) {
+            Some(Asked::Pending) => return not_answered(),
+            Some(Asked::Answered(answer, at)) if at.elapsed() < REMEMBERED => {
+                return answer.clone();
+            }
+            Some(Asked::Answered(..)) | None => {}
+        }
+        if asked.len() >= MAX_REMEMBERED {
+            asked.retain(|_, asked| matches!(asked, Asked::Pending));
+        }
+        asked.insert(id, Asked::Pending);
+        let registry = self.clone();
+        self.handle.spawn(async move {
+            let answer = registry.ask(id).await;
+            let mut asked = registry.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.insert(id, Asked::Answered(answer, Instant::now()));
+        });
+        not_answered()
+    }
+
+    async fn ask(&self, id: SchemaId) -> Lookup {
         let Ok(number) = u32::try_from(id.0) else { return Lookup::Unknown };
-        match self.handle.block_on(get_schema_by_id(number, &self.settings)) {
+        match get_schema_by_id(number, &self.settings).await {
             Ok(registered) if registered.schema_type == SchemaType::Avro => {
                 Lookup::Known(registered.schema)
             }
@@ -154,10 +220,27 @@ impl Registry {
         }
     }
 
-    /// Whether it answers now.
-    pub async fn probe(&self) -> Result<(), String> {
-        let all = schema_registry_converter::async_impl::schema_registry::get_all_subjects;
-        all(&self.settings).await.map(|_| ()).map_err(|error| text_of(&error))
+    /// Holds an id that the log uses against what the registry says of it, however long the
+    /// registry takes to answer. A registry that forgets would give the id to another schema.
+    pub async fn verify(
+        &self,
+        id: SchemaId,
+        fingerprint: SchemaFingerprint,
+    ) -> Result<(), RegistryError> {
+        loop {
+            let json = match self.ask(id).await {
+                Lookup::Known(json) => json,
+                Lookup::Unknown => String::new(),
+                Lookup::Away(_) => {
+                    tokio::time::sleep(REGISTER_AGAIN).await;
+                    continue;
+                }
+            };
+            if SchemaFingerprint::of(&json) == Some(fingerprint) {
+                return Ok(());
+            }
+            return Err(RegistryError::Forgotten { url: self.url.clone(), id, fingerprint });
+        }
     }
 }
 

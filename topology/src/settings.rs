@@ -10,10 +10,6 @@ use clap::{Args, ValueEnum};
 use processors::policy::{GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy};
 use schemas::{GatewayName, PartitionCount, TopicPrefix};
 
-/// The version of the policy that this binary's configuration is. A policy that changes while the
-/// system runs reaches the shards as an input; that input is not there yet.
-const POLICY_VERSION: i64 = 1;
-
 /// How careful to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
@@ -229,13 +225,14 @@ impl RunSettings {
             Profile::Dev => PlaintextRule::Allowed,
             Profile::Production => PlaintextRule::Refused,
         };
-        Ok(Policy {
-            version: POLICY_VERSION,
+        let policy = Policy {
+            version: 0,
             partitions: self.partitions(),
             plaintext,
             gateways: vec![gateway],
             payment,
-        })
+        };
+        Ok(policy.versioned())
     }
 }
 

@@ -11,6 +11,9 @@
 //! It deliberately does not know whether the operation may still be sent (`not_after`), whether it
 //! was tried before, or what happens next.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
@@ -18,6 +21,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::classification::{AnswerKind, BodyReading, OperationKind, OutcomeClass, classify};
@@ -169,10 +173,21 @@ impl SimulatorGateway {
             let response = self.request(operation).send().await?;
             read_answer(response).await
         };
-        match tokio::time::timeout(operation.call_timeout, exchange).await {
-            Ok(Ok(answer)) => observe(operation, &answer),
-            Ok(Err(failure)) => observe_failure(&failure),
-            Err(_elapsed) => {
+        // A process that was paused while it connected must not send when it wakes: the deadline is
+        // looked at before the exchange is.
+        let until = Instant::now() + operation.call_timeout;
+        let exchange = async {
+            let mut exchange = pin!(exchange);
+            poll_fn(|context| match exchange.as_mut() {
+                _ if Instant::now() >= until => Poll::Ready(None),
+                exchange => exchange.poll(context).map(Some),
+            })
+            .await
+        };
+        match tokio::time::timeout_at(until, exchange).await {
+            Ok(Some(Ok(answer))) => observe(operation, &answer),
+            Ok(Some(Err(failure))) => observe_failure(&failure),
+            Ok(None) | Err(_) => {
                 let waited = operation.call_timeout.as_millis();
                 unanswered(AnswerKind::TimedOut, format!("no answer within {waited} ms"))
             }

@@ -3,6 +3,8 @@
 //! A column of guards, each with its named refusal; then the point of no return: the payment
 //! exists, and it either fails at once or money is held and the gateway is asked to charge.
 
+use std::collections::BTreeSet;
+
 use schemas::account::{Account, Balances, Layer, Side};
 use schemas::event::{AttemptStarted, Event, Hold, PaymentRequested};
 use schemas::inputs::{self, Envelope};
@@ -62,6 +64,7 @@ pub(crate) fn pay(
         fingerprint,
         deadline: ctx.at.plus(ctx.policy.payment.total_deadline),
         correlation_id: envelope.correlation_id.clone(),
+        discrepancies: BTreeSet::new(),
         timer_generation: 0,
         phase: Phase::Requested,
     };

@@ -1,5 +1,7 @@
 //! Applies the events of payments: dumb on purpose, every choice was made by decide.
 
+use std::collections::BTreeSet;
+
 use schemas::entry::TimerChange;
 use schemas::event::{Event, PaymentRequested};
 use schemas::{Money, PaymentId, TenantId, Timestamp};
@@ -22,6 +24,7 @@ pub(crate) fn requested(
         fingerprint: event.fingerprint,
         deadline: event.deadline,
         correlation_id: event.correlation_id.clone(),
+        discrepancies: BTreeSet::new(),
         timer_generation: 0,
         phase: Phase::Requested,
     });
@@ -62,10 +65,13 @@ pub(crate) fn progressed(
         Event::PaymentInDoubt(_) => Phase::InDoubt(begun()?),
         Event::PaymentCompleted(_) => Phase::Completed(begun()?),
         Event::PaymentFailed(_) => Phase::Failed(attempt),
+        Event::DiscrepancyRecorded(event) => {
+            payment.discrepancies.insert(event.code.clone());
+            payment.phase
+        }
         Event::HoldPlaced(_)
         | Event::HoldPosted(_)
         | Event::HoldVoided(_)
-        | Event::DiscrepancyRecorded(_)
         | Event::PaymentRequested(_)
         | Event::WalletOpened(_)
         | Event::DepositRecorded(_) => payment.phase,

@@ -80,14 +80,16 @@ fn proof_of(attempt: &Attempt, result: &GatewayResult, ctx: &DecideContext<'_>) 
 
 /// Whether "not found" proves that no charge of this attempt was received.
 fn is_conclusive(attempt: &Attempt, result: &GatewayResult, ctx: &DecideContext<'_>) -> bool {
-    let authoritative = ctx
-        .policy
-        .gateway(Some(&attempt.gateway))
-        .is_some_and(|gateway| gateway.inquiry == InquiryKind::Authoritative);
-    let asked_late_enough = attempt.latest_inquiry.is_some_and(|(seq, asked_at)| {
-        seq == result.operation_seq && asked_at > attempt.conclusive_after
-    });
-    authoritative && asked_late_enough
+    let Some(gateway) = ctx.policy.gateway(Some(&attempt.gateway)) else { return false };
+    let Some((seq, asked_at)) = attempt.latest_inquiry else { return false };
+    // A gateway that may have forgotten the key says "not found" of a charge, too.
+    let latest_answer =
+        asked_at.plus(ctx.policy.payment.operation_window).plus(gateway.maximum_call_time);
+    let is_remembered = latest_answer < attempt.first_submitted_at.plus(gateway.key_retention);
+    gateway.inquiry == InquiryKind::Authoritative
+        && seq == result.operation_seq
+        && asked_at > attempt.conclusive_after
+        && is_remembered
 }
 
 /// The result of an operation of a payment that still holds money.
@@ -108,7 +110,11 @@ fn open(
             } else {
                 let detail = format!("charged {amount} {currency}, asked {}", payment.money);
                 discrepancy(draft, payment, attempt, "amount_differs", detail);
-                doubt(draft, payment, attempt, "the gateway charged another amount", ctx);
+                let reason = "the gateway charged another amount";
+                match standing {
+                    Standing::Sure => doubt(draft, payment, attempt, reason, ctx),
+                    Standing::Doubted => schedule_inquiry(draft, payment, attempt, ctx.at, ctx),
+                }
             }
         }
         GatewayOutcome::Declined { decline_code, message } => {
@@ -235,6 +241,10 @@ fn discrepancy(
     code: &str,
     detail: String,
 ) {
+    // Every inquiry finds it again: once is enough.
+    if payment.discrepancies.contains(code) {
+        return;
+    }
     draft.event(Event::DiscrepancyRecorded(DiscrepancyRecorded {
         payment_id: payment.id,
         operation_id: attempt.operation_id,

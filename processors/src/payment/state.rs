@@ -42,6 +42,8 @@ pub struct Payment {
     pub deadline: Timestamp,
     /// Joins what one request set in motion.
     pub correlation_id: String,
+    /// Codes of what did not fit.
+    pub discrepancies: BTreeSet<String>,
     /// How often its timer has been set.
     pub timer_generation: i64,
     /// Where it stands.

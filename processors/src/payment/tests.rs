@@ -327,6 +327,18 @@ fn not_found_proves_nothing_before_the_charge_must_be_visible() {
     assert!(due.millis() > 1_000_000 + 16_000);
 }
 
+#[test]
+fn not_found_proves_nothing_once_the_key_may_be_forgotten() {
+    let mut scenario = doubted();
+    scenario.advance(Duration::from_hours(24));
+    for _ in 0..3 {
+        scenario.fire_next().expect("inquiry");
+        let entry = scenario.answer_latest(NOT_FOUND);
+        assert_eq!(names(&entry), ["Answered"]);
+        assert_eq!(scenario.numbers("user"), HELD);
+    }
+}
+
 /// Asks until the gateway's "not found" is a proof.
 fn proven_absent(scenario: &mut Scenario) -> Entry {
     scenario.fire_next().expect("inquiry");
@@ -354,8 +366,9 @@ fn authoritative_not_found_after_the_deadline_or_the_retention_fails() {
     let entry = scenario.answer_latest(NOT_FOUND);
     assert_failed(&scenario, &entry, ErrorCode::DeadlineExceeded);
 
+    // The key is remembered for the inquiry, but not for as long as another charge may take.
     let mut scenario = doubted();
-    scenario.policy.gateways[0].key_retention = Duration::from_secs(30);
+    scenario.policy.gateways[0].key_retention = Duration::from_millis(31_500);
     let entry = proven_absent(&mut scenario);
     assert_failed(&scenario, &entry, ErrorCode::GatewayUnavailable);
 }
@@ -426,6 +439,11 @@ fn another_amount_or_currency_is_a_discrepancy_and_moves_nothing() {
         let entry = scenario.answer_latest(outcome);
         assert_eq!(names(&entry), ["Answered", "DiscrepancyRecorded", "PaymentInDoubt"]);
         assert_eq!(scenario.numbers("user"), HELD);
+        // The inquiry finds the same again: one discrepancy, and the asking goes on.
+        scenario.fire_next().expect("inquiry");
+        let entry = scenario.answer_latest(success(399));
+        assert_eq!(names(&entry), ["Answered"]);
+        assert_eq!(scenario.timers.len(), 1);
     }
 }
 

@@ -1,10 +1,9 @@
-//! One batch: decided, appended, committed, confirmed on the owner's own tail, written to the
-//! store.
+//! One batch: decided, appended, committed, confirmed on the owner's own tail, stored.
 //!
-//! The order is that of law 5 of the design: only when the owner's `read_committed` tail has shown
-//! the last entry with the expected hash does the store learn of the batch, and only then does the
-//! next Kafka transaction begin. So a commit that was silently aborted or torn is seen before
-//! anything builds on it. An aborted batch is decided again from the committed head.
+//! The order is fixed: only when the owner's `read_committed` tail has shown the last entry with
+//! its expected hash does the store learn of the batch; only then does the next one begin. A
+//! commit that was silently aborted or torn is so seen before anything builds on it, and an
+//! aborted batch is decided again from the committed head.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,9 +1,9 @@
-//! The graph of a product as a value: sub-topologies, sources, processors, stores, sinks, followers.
+//! The graph of a product as a value: sub-topologies, sources, nodes, stores, sinks, followers.
 //!
 //! In the vocabulary of Kafka Streams. The value runs nothing: `describe` prints it as a text,
 //! `mermaid` as a picture, and `validate` finds what cannot be right. A *ledger* sub-topology reads
-//! input topics and writes the journal, nothing else; a *follower* sub-topology reads the journal and
-//! writes whatever follows from it.
+//! input topics and writes the journal, nothing else; a *follower* sub-topology reads the journal
+//! and writes whatever follows from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};

@@ -35,6 +35,13 @@ impl Checkpoint {
         checkpoint.unwrap_or_default()
     }
 
+    /// Removes the checkpoint: the next start begins at the first entry.
+    pub fn remove(path: &Path) {
+        if let Err(error) = std::fs::remove_file(path) {
+            tracing::warn!(%error, "A checkpoint was not removed.");
+        }
+    }
+
     /// Writes the checkpoint beside the old one, then takes its place.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let row = encode_row(self);

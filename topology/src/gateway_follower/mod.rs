@@ -10,7 +10,7 @@ mod answer;
 mod checkpoint;
 mod outstanding;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl GatewayFollower {
         mut checkpoint: Checkpoint,
         mut follower: Follower<Entry>,
         mut takeover: Takeover,
-    ) {
+    ) -> Result<(), FollowerError> {
         let path = self.checkpoint_path.clone();
         let last_call = self.call_timeout + LAST_RESULT;
         let bulkhead = Semaphore::new(self.concurrency);
@@ -96,7 +96,7 @@ impl GatewayFollower {
                     for tailed in &batch.entries {
                         // The batch that reaches the end may hold some from beyond it: they count
                         // as inherited, which claims less.
-                        let new = fold(&mut checkpoint, tailed);
+                        let new = fold(&mut checkpoint, tailed, &path)?;
                         for request in new.into_iter().filter(|_| has_taken_over) {
                             calls.spawn(handle(caller.clone(), request, Provenance::Fresh));
                         }
@@ -119,23 +119,52 @@ impl GatewayFollower {
                 .await;
         calls.shutdown().await;
         write(&checkpoint, &path);
+        Ok(())
     }
 }
 
-/// Folds one entry; gives the operations that it newly asks for.
-fn fold(checkpoint: &mut Checkpoint, tailed: &Tailed<Entry>) -> Vec<GatewayOperationRequested> {
-    let position = tailed.position;
-    checkpoint.outstanding.fold(&tailed.entry);
-    let head = ViewHead { offset: position.offset, seq: tailed.entry.seq, hash: tailed.hash };
-    checkpoint.heads.insert(position.partition, head);
-    let new = |event: &Event| match event {
-        Event::GatewayOperationRequested(request) => Some(request.clone()),
-        _ => None,
-    };
-    tailed.entry.events.iter().filter_map(new).collect()
+/// The follower cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowerError {
+    /// Its checkpoint is of another journal.
+    #[error(
+        "the checkpoint of the gateway follower is not of this journal: entry {found} does not \
+         follow entry {seq}; the next start folds from the beginning"
+    )]
+    Diverged {
+        /// The last entry folded.
+        seq: i64,
+        /// The entry that came.
+        found: i64,
+    },
 }
 
-fn write(checkpoint: &Checkpoint, path: &std::path::Path) {
+/// Folds one entry; gives the operations that it newly asks for.
+fn fold(
+    checkpoint: &mut Checkpoint,
+    tailed: &Tailed<Entry>,
+    path: &Path,
+) -> Result<Vec<GatewayOperationRequested>, FollowerError> {
+    let (position, entry) = (tailed.position, &tailed.entry);
+    if let Some(head) = checkpoint.heads.get(&position.partition)
+        && (entry.seq != head.seq + 1 || entry.prev_hash != head.hash)
+    {
+        Checkpoint::remove(path);
+        return Err(FollowerError::Diverged { seq: head.seq, found: entry.seq });
+    }
+    checkpoint.outstanding.fold(entry);
+    let head = ViewHead { offset: position.offset, seq: entry.seq, hash: tailed.hash };
+    checkpoint.heads.insert(position.partition, head);
+    let mut new = Vec::new();
+    for event in &entry.events {
+        if let Event::GatewayOperationRequested(request) = event {
+            new.push(request.clone());
+        }
+    }
+    Ok(new)
+}
+
+fn write(checkpoint: &Checkpoint, path: &Path) {
     if let Err(error) = checkpoint.write(path) {
         tracing::warn!(%error, "A checkpoint was not written; a restart folds a little more.");
     }

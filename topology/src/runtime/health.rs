@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use connectors::ports::{Component, ComponentStatus, Health};
+use tokio::sync::mpsc;
 
 use crate::engine::kafka::connection::KafkaConnection;
 use crate::engine::kafka::probe::BrokerProbe;
 use crate::engine::status::{ShardState, ShardStatus};
+use crate::log_writer::LogWriter;
 use crate::views::PaymentViews;
 
 /// How often the broker is asked whether it is there.
@@ -104,6 +106,20 @@ impl ProcessHealth {
 impl Health for ProcessHealth {
     fn components(&self) -> Vec<Component> {
         vec![self.log(), self.schemas(), self.shards(), self.views()]
+    }
+}
+
+/// Ends the process when its writer to the log can never write again: librdkafka gives up on an
+/// idempotent producer whose order is lost. The next start has a new one.
+pub(crate) async fn watch_writer(writer: LogWriter, report: mpsc::Sender<anyhow::Error>) {
+    let mut every = tokio::time::interval(PROBE_EVERY);
+    loop {
+        every.tick().await;
+        if let Some(reason) = writer.failure() {
+            // Nobody listens any more when the process ends anyway.
+            let _ = report.send(anyhow::anyhow!("the writer to the log failed: {reason}")).await;
+            return;
+        }
     }
 }
 

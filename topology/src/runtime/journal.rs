@@ -1,12 +1,14 @@
 //! The followers of the journal in this process, joined to its one tail.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
 use connectors::gateway::simulator_client::SimulatorGateway;
+use futures::FutureExt;
 use schemas::{Offset, Partition, PartitionCount};
 use tokio::sync::mpsc;
 
@@ -19,6 +21,8 @@ use crate::views::{self, ViewHead};
 
 /// Batches that wait for one follower: enough to bridge a slow write.
 const FOLLOWER_QUEUE: usize = 64;
+/// So many entries behind, the tail catches up in a second.
+const NEAR: u64 = 20_000;
 /// The wait before the broker is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -43,10 +47,25 @@ impl Followers {
         let tail = Arc::new(tail);
         let ends = ends(shared, &tail).await;
         let views = start_views(shared, &tail, &ends, report)?;
-        let gateway = start_gateway(shared, &tail, &ends)?;
+        let gateway = start_gateway(shared, &tail, &ends, report)?;
         tokio::spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
         Ok(Self { tail, views, gateway })
+    }
+
+    /// Waits until the tail is near the end of the journal.
+    pub async fn near(&self, shared: &Arc<Shared>) {
+        let mut progress = self.tail.progress();
+        // An error means that the tail has ended, which is reported elsewhere.
+        let _ = progress
+            .wait_for(|progress| {
+                let behind = progress.lag().is_none_or(|lag| lag > NEAR);
+                if behind {
+                    shared.health.note_waiting("the journal is being read");
+                }
+                !behind || progress.failure.is_some()
+            })
+            .await;
     }
 
     /// Ends the tail, then waits for those that follow it.
@@ -114,7 +133,7 @@ fn start_views(
     let follower = tail.follow("views", from, FOLLOWER_QUEUE);
     let report = report.clone();
     let run = move || {
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
             views::run(&rows, follower, takeover)
         }));
         let error = match ended {
@@ -138,6 +157,7 @@ fn start_gateway(
     shared: &Arc<Shared>,
     tail: &JournalTail<Ledger>,
     ends: &[Offset],
+    report: &mpsc::Sender<anyhow::Error>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let settings = &shared.settings.gateway;
     let gateway = SimulatorGateway::new(&settings.gateway_url)
@@ -161,5 +181,15 @@ fn start_gateway(
         log: shared.writer.clone(),
         checkpoint_path: path,
     };
-    Ok(tokio::spawn(gateway_follower.run(checkpoint, follower, takeover)))
+    let report = report.clone();
+    let run = AssertUnwindSafe(gateway_follower.run(checkpoint, follower, takeover));
+    Ok(tokio::spawn(async move {
+        let error = match run.catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.into(),
+            Err(_) => anyhow::anyhow!("the gateway follower panicked; the log above says where"),
+        };
+        // Nobody listens any more when the process ends anyway.
+        let _ = report.send(error).await;
+    }))
 }

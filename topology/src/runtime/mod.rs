@@ -67,12 +67,13 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let (shared, listener) = prepare(settings).await?;
     let (stopping, mut stop_api) = watch::channel(false);
-    let api = tokio::spawn(http::serve(listener, router(&shared), async move {
+    let mut api = tokio::spawn(http::serve(listener, router(&shared), async move {
         // An error means that the sender is gone, which is a reason to stop as well.
         let _ = stop_api.wait_for(|stopping| *stopping).await;
     }));
     let (report, mut ended) = mpsc::channel::<anyhow::Error>(8);
     let probe = tokio::spawn(health::probe(Arc::clone(&shared.health), shared.connection.clone()));
+    tokio::spawn(health::watch_writer(shared.writer.clone(), report.clone()));
     let parts = start::parts(Arc::clone(&shared), report);
     tokio::pin!(parts);
     tokio::pin!(shutdown);
@@ -81,6 +82,7 @@ pub async fn run(
         tokio::select! {
             () = &mut shutdown => break Ok(()),
             Some(error) = ended.recv() => break Err(error),
+            _ = &mut api => break Err(anyhow::anyhow!("the HTTP API ended")),
             started = &mut parts, if running.is_none() => match started {
                 Ok(parts) => {
                     tracing::info!(listen = %shared.settings.listen, "Holdfast runs.");
@@ -92,7 +94,11 @@ pub async fn run(
     };
     tracing::info!("Stopping: no more requests are taken.");
     stopping.send_replace(true);
-    let drained = api.await.context("the HTTP API panicked")?.context("the HTTP API failed");
+    let drained = if api.is_finished() {
+        Ok(())
+    } else {
+        api.await.context("the HTTP API panicked").and_then(|served| Ok(served?))
+    };
     if let Some(parts) = running {
         parts.stop().await;
     }

@@ -1,9 +1,11 @@
 //! What starts once Kafka and the registry are there, in order, however long they take.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemas::Partition;
+use schemas::codec::RecordKind;
+use schemas::{Partition, SchemaId};
 use tokio::sync::mpsc;
 
 use super::Shared;
@@ -12,6 +14,8 @@ use crate::engine::kafka::admin::{TopicProfile, TopicsError, TopicsReport, prepa
 use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
 use crate::engine::rocks_store::StoreMemory;
 use crate::ledger::Ledger;
+use crate::registry::{Registry, WriterIds};
+use crate::schema_ids;
 use crate::settings::Profile;
 
 /// Block cache and write buffers of all shards of the process, in bytes.
@@ -47,13 +51,15 @@ pub(super) async fn parts(
     for topic in &topics.created {
         tracing::info!(%topic, "A topic was created.");
     }
-    let ledger = register(&shared).await?;
+    let ledger = register(&shared, &report).await?;
+    let followers = Followers::start(&shared, &ledger, &report).await?;
+    // Shards that run while the tail is far behind would ask the gateway follower for what it
+    // cannot do in time.
+    followers.near(&shared).await;
     let shards = start_shards(&shared, &ledger)?;
     shared.health.note_shards(shards.statuses().to_vec());
-    // The shards go on by themselves whether or not the followers stand already.
     let (stop_shards, stopped) = mpsc::channel(1);
     let shards = tokio::spawn(watch(shards, stopped, report.clone()));
-    let followers = Followers::start(&shared, &ledger, &report).await?;
     Ok(Parts { followers, stop_shards, shards })
 }
 
@@ -82,21 +88,81 @@ async fn topics(shared: &Arc<Shared>) -> anyhow::Result<TopicsReport> {
     }
 }
 
-/// Registers the schemas, waiting for a registry that is away. From then on the API can write.
-async fn register(shared: &Arc<Shared>) -> anyhow::Result<Arc<Ledger>> {
-    let prefix = &shared.settings.kafka.topic_prefix;
-    let away = |reason: &str| {
-        tracing::warn!(reason, "Waiting for the schema registry.");
-        shared.health.note_waiting(reason);
+/// Makes the ledger ready to write. A process that has written with all its schemas before starts
+/// without the registry; otherwise it waits for it.
+async fn register(
+    shared: &Arc<Shared>,
+    report: &mpsc::Sender<anyhow::Error>,
+) -> anyhow::Result<Arc<Ledger>> {
+    let path = shared.directory.join("schema-ids.json");
+    let ids = if let Some(ids) = schema_ids::read(&path) {
+        for kind in RecordKind::ALL {
+            shared.catalog.learn_own(ids.of(kind), kind)?;
+        }
+        tokio::spawn(register_again(Arc::clone(shared), ids, path, report.clone()));
+        ids
+    } else {
+        let ids = ask_registry(shared).await?;
+        schema_ids::write(&path, ids);
+        ids
     };
-    let ids = shared.registry.register(prefix, &shared.catalog, away).await?;
     let policy = shared.settings.policy()?;
     let catalog = Arc::clone(&shared.catalog);
-    let ledger = Arc::new(Ledger::new(policy, catalog, Some(shared.registry.clone())));
+    tracing::info!(version = policy.version, "The policy in force.");
+    let (ledger, seen) = Ledger::new(policy, catalog, Some(shared.registry.clone()));
+    let ledger = Arc::new(ledger);
+    tokio::spawn(verify(shared.registry.clone(), seen, report.clone()));
     ledger.set_entry_schema(ids.entry);
     shared.ids.get_or_init(|| ids);
     shared.health.note_schemas_registered();
     Ok(ledger)
+}
+
+/// Registers the schemas, waiting for a registry that is away.
+async fn ask_registry(shared: &Arc<Shared>) -> anyhow::Result<WriterIds> {
+    let away = |reason: &str| {
+        tracing::warn!(reason, "Waiting for the schema registry.");
+        shared.health.note_waiting(reason);
+    };
+    let prefix = &shared.settings.kafka.topic_prefix;
+    Ok(shared.registry.register(prefix, &shared.catalog, away).await?)
+}
+
+/// Holds remembered ids against the registry, whenever it answers.
+async fn register_again(
+    shared: Arc<Shared>,
+    ids: WriterIds,
+    path: PathBuf,
+    report: mpsc::Sender<anyhow::Error>,
+) {
+    let checked = async {
+        for kind in RecordKind::ALL {
+            shared.registry.verify(ids.of(kind), kind.schema().fingerprint()).await?;
+        }
+        ask_registry(&shared).await
+    };
+    match checked.await {
+        Ok(now) => schema_ids::write(&path, now),
+        Err(error) => {
+            // Nobody listens any more when the process ends anyway.
+            let _ = report.send(error).await;
+        }
+    }
+}
+
+/// Holds every schema id that the log uses against the registry.
+async fn verify(
+    registry: Registry,
+    mut seen: mpsc::UnboundedReceiver<SchemaId>,
+    report: mpsc::Sender<anyhow::Error>,
+) {
+    let entries = RecordKind::Entry.schema().fingerprint();
+    while let Some(id) = seen.recv().await {
+        if let Err(error) = registry.verify(id, entries).await {
+            // Nobody listens any more when the process ends anyway.
+            let _ = report.send(error.into()).await;
+        }
+    }
 }
 
 fn start_shards(shared: &Arc<Shared>, ledger: &Arc<Ledger>) -> anyhow::Result<Shards> {

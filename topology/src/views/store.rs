@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use processors::{decode_row, encode_row};
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IteratorMode, Options};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, ErrorKind, IteratorMode, Options,
+};
 use schemas::{EntryHash, Offset, Partition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -83,7 +85,7 @@ impl ViewStore {
         let db = match open(&path) {
             Ok(db) => db,
             // Another process holds it: deleting its files would not help.
-            Err(error) if error.to_string().contains("lock") => {
+            Err(error) if is_held_by_another(&error) => {
                 return Err(failed(error.to_string()));
             }
             Err(error) => {
@@ -109,15 +111,23 @@ impl ViewStore {
         ViewStoreError::Failed { path: self.path.clone(), reason: error.to_string() }
     }
 
+    /// What `RocksDB` says: files that do not add up are built anew at the next start.
+    fn judged(&self, error: &rocksdb::Error) -> ViewStoreError {
+        match error.kind() {
+            ErrorKind::Corruption => self.diverged(error.to_string()),
+            _ => self.failed(error),
+        }
+    }
+
     /// The last entry of every partition that the rows show.
     pub fn heads(&self) -> Result<BTreeMap<Partition, ViewHead>, ViewStoreError> {
+        let unreadable = || self.diverged("its heads are unreadable".to_owned());
         let mut heads = BTreeMap::new();
         for row in self.db.iterator_cf(self.column(META), IteratorMode::Start) {
-            let (key, value) = row.map_err(|error| self.failed(error))?;
-            let number: [u8; 4] = (*key).try_into().map_err(|_| self.failed("a bad head"))?;
-            let partition = Partition::new(i32::from_be_bytes(number));
-            let partition = partition.ok_or_else(|| self.failed("a bad head"))?;
-            heads.insert(partition, decode_row(&value).map_err(|error| self.failed(error))?);
+            let (key, value) = row.map_err(|error| self.judged(&error))?;
+            let number: [u8; 4] = (*key).try_into().map_err(|_| unreadable())?;
+            let partition = Partition::new(i32::from_be_bytes(number)).ok_or_else(unreadable)?;
+            heads.insert(partition, decode_row(&value).map_err(|_| unreadable())?);
         }
         Ok(heads)
     }
@@ -132,8 +142,9 @@ impl ViewStore {
         key: &[u8],
     ) -> Result<Option<T>, ViewStoreError> {
         let bytes = self.db.get_pinned_cf(self.column(column), key);
-        let bytes = bytes.map_err(|error| self.failed(error))?;
-        bytes.map(|bytes| decode_row(&bytes)).transpose().map_err(|error| self.failed(error))
+        let bytes = bytes.map_err(|error| self.judged(&error))?;
+        let row = bytes.map(|bytes| decode_row(&bytes)).transpose();
+        row.map_err(|error| self.diverged(error.to_string()))
     }
 
     /// BLAKE3 over every column, key and value in order: equal for equal rows.
@@ -146,7 +157,7 @@ impl ViewStore {
         for column in COLUMNS {
             add(column.as_bytes());
             for row in self.db.iterator_cf(self.column(column), IteratorMode::Start) {
-                let (key, value) = row.map_err(|error| self.failed(error))?;
+                let (key, value) = row.map_err(|error| self.judged(&error))?;
                 add(&key);
                 add(&value);
             }
@@ -176,6 +187,11 @@ fn open(path: &Path) -> Result<DB, rocksdb::Error> {
         ColumnFamilyDescriptor::new(name, column)
     });
     DB::open_cf_descriptors(&options, path, columns)
+}
+
+/// `RocksDB` says that another process has the files open by an IO error about its lock file.
+fn is_held_by_another(error: &rocksdb::Error) -> bool {
+    error.kind() == ErrorKind::IOError && error.to_string().contains("lock")
 }
 
 fn remove(path: &Path) -> Result<(), String> {

@@ -132,6 +132,12 @@ impl IngressProducer {
         self.is_away.load(Ordering::Acquire)
     }
 
+    /// Why the client library will never write again; `None` while it can. A new producer can.
+    pub fn failure(&self) -> Option<String> {
+        let (_, reason) = self.producer.client().fatal_error()?;
+        Some(reason)
+    }
+
     /// Waits, within bounds, for what is in flight. Blocks.
     pub fn close(&self) {
         if let Err(error) = self.producer.flush(FLUSH_TIMEOUT) {

@@ -2,6 +2,7 @@
 //! always what the journal folds to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use schemas::{Offset, Partition, Topic};
@@ -69,6 +70,61 @@ fn whatever_becomes_of_a_commit_each_input_has_one_entry() {
         check_exactly_once(&driver, 3 * INPUTS);
         assert_eq!(driver.status().snapshot().last_error, None, "{fault:?}");
     }
+}
+
+/// Random inputs, timers, faults and pauses: every input has one entry, and the fold is the state.
+#[test]
+fn random_histories_keep_every_input_once() {
+    const FAULTS: [Fault; 6] = [
+        Fault::AbortOnCommit,
+        Fault::CommitAnswerLost,
+        Fault::CommitLost,
+        Fault::CommitSilentlyAborted,
+        Fault::CommitTorn,
+        Fault::Fence,
+    ];
+    for seed in 1..=60_u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut below = |bound: u64| {
+            // xorshift64: enough to wander, and the same on every machine.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % bound
+        };
+        let mut driver = TestDriver::new(Tally::default(), START_MS);
+        let mut inputs = 0;
+        for _ in 0..40 {
+            for _ in 0..below(30) {
+                let topic = Topic::INPUTS[usize::try_from(below(4)).expect("small")];
+                let value = match below(8) {
+                    0 => format!("set:{}:{}", START_MS + i64_of(below(600_000)), below(5)),
+                    1 => "cancel".to_owned(),
+                    2 => "garbage".to_owned(),
+                    3 => "panic".to_owned(),
+                    _ => "add:1".to_owned(),
+                };
+                driver.pipe(topic, record(&format!("{}", below(9)), &value));
+                inputs += 1;
+            }
+            if below(3) == 0 {
+                let fault = FAULTS[usize::try_from(below(6)).expect("small")];
+                driver.broker().inject(shard_zero(), fault);
+            }
+            // More than a minute, so that fences do not add up to a rival.
+            driver.advance(Duration::from_secs(61 + below(60))).expect("recovers");
+        }
+        let entries = driver.entries().expect("readable");
+        let of_timers = entries.iter().filter(|entry| entry.is_of_timer()).count();
+        assert_eq!(entries.len() - of_timers, inputs, "seed {seed}");
+        assert!(of_timers > 0, "seed {seed}");
+        let folded = driver.fold_digest().expect("the journal folds");
+        assert_eq!(folded, driver.digest().expect("readable"), "seed {seed}");
+    }
+}
+
+fn i64_of(number: u64) -> i64 {
+    i64::try_from(number).expect("small")
 }
 
 #[test]

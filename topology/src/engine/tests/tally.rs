@@ -68,6 +68,12 @@ enum Place {
     Timer(String, u64, i64),
 }
 
+impl Entry {
+    pub fn is_of_timer(&self) -> bool {
+        matches!(self.origin, Place::Timer(..))
+    }
+}
+
 pub fn record(key: &str, value: &str) -> Record {
     Record {
         key: Some(Bytes::copy_from_slice(key.as_bytes())),
@@ -158,10 +164,10 @@ impl Application for Tally {
                 timers.push((input.key.clone(), generation, Some(due_ms)));
             }
             Action::Cancel => timers.push((input.key.clone(), 0, None)),
-            Action::Unreadable => note = "unreadable".to_owned(),
+            Action::Unreadable => note = String::from("unreadable"),
             Action::Poisoned(reason) => note = reason,
-            Action::TooLarge => note = "too large".to_owned(),
-            Action::Contradict => note = "contradict".to_owned(),
+            Action::TooLarge => note = String::from("too large"),
+            Action::Contradict => note = String::from("contradict"),
             Action::MustPanic => panic!("asked to"),
             Action::MustPoison | Action::AlwaysFails => {
                 return Err(DecideError::Poison("asked to".to_owned()));
