@@ -133,9 +133,7 @@ fn start_views(
     let follower = tail.follow("views", from, FOLLOWER_QUEUE);
     let report = report.clone();
     let run = move || {
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            views::run(&rows, follower, takeover)
-        }));
+        let ended = catch_unwind(AssertUnwindSafe(|| views::run(&rows, follower, takeover)));
         let error = match ended {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.into(),

@@ -99,15 +99,13 @@ fn audit(ready: &Ready, state: &Path) -> String {
     let Ready { bootstrap_servers, build, .. } = ready;
     let ground_truth = quoted(&state.join("gateway-sim"));
     let executable = quoted(&shown(&build.executable));
-    format!(
-        "KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers} {executable} audit --ground-truth {ground_truth}"
-    )
+    let broker = format!("KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers}");
+    format!("{broker} {executable} audit --ground-truth {ground_truth}")
 }
 
 fn payment(user: &str, amount_minor: i64, description: &str) -> String {
-    format!(
-        r#"{{"user_id":"{user}","amount":{amount_minor},"currency":"USD","description":"{description}"}}"#
-    )
+    let what = format!(r#""amount":{amount_minor},"currency":"USD""#);
+    format!(r#"{{"user_id":"{user}",{what},"description":"{description}"}}"#)
 }
 
 /// Relative to where the reader is, when that is shorter.
