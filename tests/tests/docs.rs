@@ -1,0 +1,404 @@
+//! The documents say what is true: generated parts are what the code gives, links and paths lead
+//! somewhere, and the recipe for ids gives the ids that the ledger derives.
+//!
+//! A generated part stands between `<!-- generated: NAME -->` and `<!-- end of generated -->`.
+//! `HOLDFAST_WRITE_DOCS=1 cargo test -p tests --test docs` writes them all. Everything else in a
+//! document is written by hand and only looked at.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use connectors::gateway::simulator::magic;
+use processors::audit::Auditor;
+use schemas::{ErrorCode, PartitionCount, Retention, Topic};
+
+/// The golden table of ids, written by the recipe of docs/ids.md.
+const GOLDEN_IDS: &str = include_str!("../../schemas/avro/golden/ids.tsv");
+/// Rows of the golden table that docs/ids.md shows.
+const SHOWN_VECTORS: usize = 3;
+
+const BEGIN: &str = "<!-- generated: ";
+const BEGIN_CLOSE: &str = " -->\n";
+const END: &str = "<!-- end of generated -->";
+
+/// Beginnings of paths that a document may mention: what the checkout holds at its top.
+const TOP: [&str; 9] = [
+    "schemas/",
+    "processors/",
+    "connectors/",
+    "topology/",
+    "tests/",
+    "docs/",
+    "deploy/",
+    ".ci/",
+    "Cargo.toml",
+];
+
+/// How the names of files end that a document mentions without their directory.
+const NAMED: [&str; 4] = [".rs", ".avsc", ".tsv", ".toml"];
+
+/// A part of a document that the code gives.
+struct Generated {
+    document: &'static str,
+    name: &'static str,
+    text: fn() -> String,
+}
+
+const GENERATED: [Generated; 7] = [
+    Generated { document: "docs/errors.md", name: "errors", text: errors },
+    Generated { document: "docs/configuration.md", name: "settings", text: settings },
+    Generated { document: "docs/topology.md", name: "topics", text: topics },
+    Generated { document: "docs/topology.md", name: "topology", text: topology_text },
+    Generated { document: "docs/simulator.md", name: "magic amounts", text: magic_amounts },
+    Generated { document: "docs/ids.md", name: "vectors", text: vectors },
+    Generated { document: "ARCHITECTURE.md", name: "audit", text: audit_checks },
+];
+
+fn errors() -> String {
+    let mut text =
+        String::from("| code | status | retry as it is | what it means |\n|---|---|---|---|\n");
+    for error in ErrorCode::ALL {
+        let (code, meaning) = (error.code(), error.meaning());
+        let retry = if error.is_retryable() { "yes" } else { "no" };
+        let status = error.status();
+        // The anchor is what `doc_url` of a problem names.
+        writeln!(text, "| <a id=\"{code}\"></a>`{code}` | {status} | {retry} | {meaning} |")
+            .expect("a string takes all");
+    }
+    text
+}
+
+fn settings() -> String {
+    topology::cli::config::markdown()
+}
+
+fn topics() -> String {
+    let mut text = String::from("| topic | written by | holds | kept |\n|---|---|---|---|\n");
+    let prefix = "payments".parse().expect("a prefix");
+    for topic in Topic::ALL {
+        let (name, writers, holds) = (topic.name(&prefix), topic.writers(), topic.holds());
+        let kept = match topic.retention() {
+            Retention::ForEver => "for ever".to_owned(),
+            Retention::Days(days) => format!("{days} days"),
+            Retention::Compacted => "the newest of each key".to_owned(),
+        };
+        writeln!(text, "| `{name}` | {writers} | {holds} | {kept} |").expect("a string takes all");
+    }
+    text
+}
+
+fn topology_text() -> String {
+    let topology = topology::payments::topology();
+    let (text, picture) = (topology.describe(), topology.mermaid());
+    format!("```text\n{text}```\n\n```mermaid\n{picture}```\n")
+}
+
+/// The table of `holdfast gateway-sim --help`, its columns as cells.
+fn magic_amounts() -> String {
+    let mut text =
+        String::from("| last four digits | for how long | what happens |\n|---|---|---|\n");
+    for line in magic::help_table().lines().filter(|line| line.starts_with("  ")) {
+        let cells: Vec<&str> =
+            line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        let [digits, lasts, meaning] = cells[..] else { panic!("not three cells: {line:?}") };
+        writeln!(text, "| {digits} | {lasts} | {meaning} |").expect("a string takes all");
+    }
+    text
+}
+
+fn vectors() -> String {
+    let names = ["tenant", "user", "currency", "label", "key", "wallet", "payment", "deposit"];
+    let mut text = String::from("```text\n");
+    for row in golden_rows().take(SHOWN_VECTORS) {
+        for (name, value) in names.into_iter().chain(["attempt 1"]).zip(row) {
+            writeln!(text, "{name:<11}{value}").expect("a string takes all");
+        }
+        text.push('\n');
+    }
+    format!("{}\n```\n", text.trim_end())
+}
+
+fn golden_rows() -> impl Iterator<Item = Vec<&'static str>> {
+    let rows = GOLDEN_IDS.lines().filter(|line| !line.starts_with('#'));
+    rows.map(|line| line.split('\t').collect())
+}
+
+fn audit_checks() -> String {
+    let mut text = String::from("| check | what holds when it finds nothing |\n|---|---|\n");
+    let journal = Topic::Journal.name(&"payments".parse().expect("a prefix"));
+    let mut auditor = Auditor::new(journal, PartitionCount::try_from(1).expect("a count"));
+    let journal_end_taken = schemas::Timestamp::default();
+    let charges = Vec::new();
+    auditor.with_ground_truth(processors::audit::GroundTruth { charges, journal_end_taken });
+    for check in auditor.report().checks {
+        let (name, meaning) = (check.name, check.meaning);
+        writeln!(text, "| `{name}` | {meaning} |").expect("a string takes all");
+    }
+    text
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every document, by its path from the root.
+fn documents() -> Vec<String> {
+    let mut found = Vec::new();
+    for directory in ["", "docs", "docs/adr"] {
+        let entries = fs::read_dir(root().join(directory)).expect("a directory of the checkout");
+        for entry in entries {
+            let name = entry.expect("it is listed").file_name().into_string().expect("UTF-8");
+            if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
+                found.push(Path::new(directory).join(name).to_str().expect("UTF-8").to_owned());
+            }
+        }
+    }
+    found.sort();
+    assert!(found.iter().any(|name| name == "README.md"), "{found:?}");
+    found
+}
+
+/// Where a generated part stands in its document: behind its first mark, before its last.
+fn place(document: &str, name: &str) -> Option<(usize, usize)> {
+    let begin = format!("{BEGIN}{name}{BEGIN_CLOSE}");
+    let start = document.find(&begin)? + begin.len();
+    Some((start, start + document[start..].find(END)?))
+}
+
+#[test]
+fn generated_parts_are_what_the_code_gives() {
+    let write = std::env::var_os("HOLDFAST_WRITE_DOCS").is_some();
+    let mut stale = Vec::new();
+    for part in &GENERATED {
+        let mut document = read(part.document);
+        let place = place(&document, part.name);
+        let (start, end) = place.unwrap_or_else(|| {
+            panic!("{}: there is no place for the generated part {:?}", part.document, part.name)
+        });
+        let text = (part.text)();
+        if document[start..end] == text {
+            continue;
+        }
+        stale.push(format!("{}: {}", part.document, part.name));
+        if write {
+            document.replace_range(start..end, &text);
+            fs::write(root().join(part.document), document).expect("a document is writable");
+        }
+    }
+    assert!(
+        write || stale.is_empty(),
+        "out of date: {stale:?}; HOLDFAST_WRITE_DOCS=1 cargo test -p tests --test docs writes them"
+    );
+    let marks: usize = documents().iter().map(|name| read(name).matches(BEGIN).count()).sum();
+    assert_eq!(marks, GENERATED.len(), "a part is marked as generated and is not");
+}
+
+/// What a document names: targets of links, and paths in code.
+#[derive(Debug, Default)]
+struct Mentions {
+    /// As they stand in `](target)`, those to other sites left out.
+    links: Vec<String>,
+    /// Paths from the root of the checkout.
+    paths: Vec<String>,
+    /// Files named without their directory.
+    names: Vec<String>,
+    /// Targets of make.
+    targets: Vec<String>,
+}
+
+fn mentions(document: &str) -> Mentions {
+    let mut found = Mentions::default();
+    let mut in_block = false;
+    for line in document.lines() {
+        if line.starts_with("```") {
+            in_block = !in_block;
+        }
+        if !in_block {
+            for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                if !target.contains("://") {
+                    found.links.push(target.to_owned());
+                }
+            }
+        }
+        let codes: Vec<&str> = if in_block { vec![line] } else { codes(line) };
+        for code in codes {
+            let words = code.split(|c: char| c.is_whitespace() || "()[]{}\"'`,;|=".contains(c));
+            let words: Vec<&str> = words.map(|word| word.trim_end_matches([':', '.'])).collect();
+            for word in words.iter().filter(|word| !word.contains(['*', '<', '…'])) {
+                if TOP.iter().any(|top| word.starts_with(top)) {
+                    found.paths.push((*word).to_owned());
+                } else if NAMED.iter().any(|ending| word.ends_with(ending)) && !word.contains('/') {
+                    found.names.push((*word).to_owned());
+                }
+            }
+            if let [make, target, ..] = words[..]
+                && make == "make"
+            {
+                found.targets.push(target.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// What stands between single backticks in a line.
+fn codes(line: &str) -> Vec<&str> {
+    line.split('`').skip(1).step_by(2).collect()
+}
+
+/// The anchors of a document: of its headings as GitHub makes them, and those set by hand.
+fn anchors(document: &str) -> BTreeSet<String> {
+    let mut anchors = BTreeSet::new();
+    let mut in_block = false;
+    for line in document.lines() {
+        in_block ^= line.starts_with("```");
+        if line.starts_with('#') && !in_block {
+            let heading = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            anchors.insert(kept.map(|c| if c == ' ' { '-' } else { c }).collect());
+        }
+        for rest in line.split("<a id=\"").skip(1) {
+            anchors.extend(rest.split('"').next().map(str::to_owned));
+        }
+    }
+    anchors
+}
+
+/// What is wrong with a link of a document.
+fn broken(document: &str, link: &str) -> Option<String> {
+    let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let directory = Path::new(document).parent().unwrap_or(Path::new(""));
+    let path: PathBuf = if target.is_empty() { document.into() } else { directory.join(target) };
+    if !root().join(&path).exists() {
+        return Some(format!("{document}: the link {link} leads nowhere"));
+    }
+    let has_anchor = || anchors(&read(path.to_str().expect("UTF-8"))).contains(anchor);
+    if !anchor.is_empty() && !has_anchor() {
+        return Some(format!("{document}: there is no heading for {link}"));
+    }
+    None
+}
+
+/// The names of the files in a directory, and of those further down.
+fn collect_names(directory: &Path, deep: bool, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).expect("a directory of the checkout") {
+        let entry = entry.expect("it is listed");
+        if entry.path().is_dir() && deep {
+            collect_names(&entry.path(), deep, names);
+        } else {
+            names.insert(entry.file_name().into_string().expect("UTF-8"));
+        }
+    }
+}
+
+#[test]
+fn links_paths_and_targets_exist() {
+    let makefile = read("Makefile");
+    let mut files = BTreeSet::new();
+    for directory in TOP.iter().filter(|top| top.ends_with('/')).chain([&"."]) {
+        collect_names(&root().join(directory), *directory != ".", &mut files);
+    }
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for document in documents() {
+        let mentions = mentions(&read(&document));
+        count += mentions.links.len() + mentions.paths.len();
+        faults.extend(mentions.links.iter().filter_map(|link| broken(&document, link)));
+        let missing = mentions.paths.iter().filter(|path| !root().join(path).exists());
+        faults.extend(missing.map(|path| format!("{document}: there is no {path}")));
+        let is_unknown = |name: &&String| !files.contains(name.as_str());
+        let nowhere = mentions.names.iter().filter(is_unknown);
+        faults.extend(nowhere.map(|name| format!("{document}: no file is called {name}")));
+        let is_target =
+            |name: &str| makefile.lines().any(|line| line.starts_with(&format!("{name}:")));
+        let unknown = mentions.targets.iter().filter(|name| !is_target(name));
+        faults.extend(unknown.map(|name| format!("{document}: there is no make {name}")));
+    }
+    assert!(count > 100, "{count} mentions: the test looks at the wrong place");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn what_is_not_there_is_noticed() {
+    let text = "See [a](docs/no.md#x), [b](https://x.y/z) and `schemas/no.rs`.\n\
+                ```sh\nmake nothing\ncat tests/no.rs:3\n```\n`make up` `a/b` \
+                `processors/src/*/decide.rs` `no.rs`\n";
+    let found = mentions(text);
+    assert_eq!(found.links, ["docs/no.md#x"]);
+    assert_eq!(found.paths, ["schemas/no.rs", "tests/no.rs:3"]);
+    assert_eq!(found.names, ["no.rs"]);
+    assert_eq!(found.targets, ["nothing", "up"]);
+    assert!(broken("README.md", "docs/no.md").is_some());
+    assert!(broken("docs/ids.md", "../README.md").is_none());
+    assert!(broken("docs/ids.md", "#no-such-heading").is_some());
+    let anchors = anchors("# One: `two`, 3!\n```\n# no\n```\n<a id=\"x_y\"></a>\n");
+    assert_eq!(anchors.into_iter().collect::<Vec<_>>(), ["one-two-3", "x_y"]);
+}
+
+/// A node of this name breaks the picture: mermaid takes it for one of its own words.
+#[test]
+fn the_picture_has_no_words_of_mermaid() {
+    let reserved = ["call", "class", "classDef", "click", "default", "graph", "href", "style"];
+    let picture = topology::payments::topology().mermaid();
+    let bad = picture.split_whitespace().find(|word| reserved.contains(word));
+    assert_eq!(bad, None, "rename the node in topology/src/payments.rs");
+    assert!(picture.matches("subgraph ").count() > 1);
+}
+
+/// Whoever opens the README finds the file where a payment is decided.
+#[test]
+fn the_readme_names_the_file_where_a_payment_is_decided() {
+    let decides = "processors/src/payment/decide.rs";
+    let line = read("README.md").lines().position(|line| line.contains(decides));
+    assert!(line.is_some_and(|line| line < 60), "{line:?}: it must stand near the beginning");
+    assert!(read(decides).contains("fn pay("));
+}
+
+/// The recipe of docs/ids.md, and a loop that derives every row of the golden table by it.
+fn recipe() -> String {
+    let document = read("docs/ids.md");
+    let start = document.find("```python\n").expect("there is a recipe") + "```python\n".len();
+    let length = document[start..].find("```").expect("it ends");
+    let derive_all = r"
+import sys
+for line in sys.stdin.read().splitlines():
+    tenant, user, currency, label, key = line.split('\t')[:5]
+    wallet = wallet_id(tenant, user, currency, label)
+    payment = payment_id(tenant, wallet, key)
+    deposit = deposit_id(tenant, wallet, key)
+    print(tenant, user, currency, label, key, wallet, payment, deposit,
+          attempt_id(tenant, payment, 1), sep='\t')
+";
+    format!("{}\n{derive_all}", &document[start..start + length])
+}
+
+#[test]
+fn the_recipe_gives_the_golden_ids() {
+    let python = Command::new("python3")
+        .args(["-c", &recipe()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut python = match python {
+        Ok(python) => python,
+        // The golden table and the vectors of the document are held against the code elsewhere.
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        Err(error) => panic!("python3 does not start: {error}"),
+    };
+    let rows: Vec<String> = golden_rows().map(|row| row.join("\t")).collect();
+    let mut stdin = python.stdin.take().expect("it is piped");
+    stdin.write_all(rows.join("\n").as_bytes()).expect("python3 reads");
+    drop(stdin);
+    let output = python.wait_with_output().expect("python3 ends");
+    assert!(output.status.success(), "the recipe fails");
+    let derived = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(derived.lines().collect::<Vec<_>>(), rows);
+}
