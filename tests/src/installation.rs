@@ -265,6 +265,7 @@ impl Installation {
         let report = audit_journal(options).await.expect("the journal can be audited");
         let violated: Vec<_> = report.checks.iter().filter(|check| check.violations > 0).collect();
         assert!(report.is_clean(), "{violated:#?}\n{:#?}", report.totals);
+        assert!(report.totals.entries > 0 && report.totals.ground_truth.is_some(), "it looked");
         report
     }
 }

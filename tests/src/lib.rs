@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails with the line that did")]
 #![allow(clippy::missing_panics_doc, reason = "to panic is how a test says what is wrong")]
+#![allow(clippy::return_self_not_must_use, reason = "an expectation stands for itself")]
 
 pub mod caller;
 pub mod cluster;

@@ -1,6 +1,6 @@
 //! The stores and views of a stopped application, read byte by byte.
 //!
-//! It knows no layout: wherever a RocksDB is below the state directory, it is taken whole. So two
+//! It knows no layout: wherever a `RocksDB` is below the state directory, it is taken whole. So two
 //! snapshots are equal only if every key and value of every store is.
 
 use std::collections::BTreeMap;

@@ -28,7 +28,7 @@ pub async fn eventually<T, S: Debug>(
             Ok(Ok(found)) => return found,
             Ok(Err(state)) if Instant::now() < deadline => last = Some(state),
             Ok(Err(state)) => panic!("not within {bound:?}: {what}; last seen: {state:?}"),
-            Err(_) => panic!("not within {bound:?}: {what}; last seen, then silence: {last:?}"),
+            Err(silence) => panic!("not within {bound:?}: {what}; {silence}; last seen: {last:?}"),
         }
     }
 }

@@ -4,10 +4,11 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging to standard error. `RUST_LOG` chooses what; by default what an operator acts on.
+/// Starts logging to standard error. `RUST_LOG` chooses what; by default what an operator acts on
+/// (`RUST_LOG=info,rdkafka=warn,librdkafka=warn` shows what the Kafka client says, too).
 pub fn start() {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,rdkafka=warn,librdkafka=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,rdkafka=off,librdkafka=error"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if std::io::stderr().is_terminal() {
         builder.with_target(false).try_init()

@@ -16,6 +16,7 @@ use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SuppliedSchema};
 use schemas::codec::{RecordKind, SchemaCatalog, SchemaIdConflict};
 use schemas::{SchemaFingerprint, SchemaId, TopicPrefix};
+use serde::Serialize;
 use tokio::runtime::Handle;
 
 /// How long one call may take.
@@ -84,9 +85,21 @@ pub enum RegistryError {
 #[derive(Clone)]
 pub struct Registry {
     settings: Arc<SrSettings>,
+    /// For what the library has no call for.
+    client: reqwest::Client,
     url: String,
     handle: Handle,
     asked: Arc<Mutex<BTreeMap<SchemaId, Asked>>>,
+}
+
+/// The body of a request for a subject's compatibility.
+#[derive(Serialize)]
+struct Compatibility {
+    compatibility: &'static str,
+}
+
+impl Compatibility {
+    const REQUIRED: Self = Self { compatibility: "BACKWARD_TRANSITIVE" };
 }
 
 /// A look-up that was begun.
@@ -129,8 +142,13 @@ impl Registry {
             SrSettings::new_builder(url.clone()).set_timeout(CALL_TIMEOUT).build().map_err(
                 |error| RegistryError::Unusable { url: url.clone(), reason: error.to_string() },
             )?;
+        let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).build();
+        let client = client.map_err(|error| RegistryError::Unusable {
+            url: url.clone(),
+            reason: error.to_string(),
+        })?;
         let (settings, handle) = (Arc::new(settings), Handle::current());
-        Ok(Self { settings, url, handle, asked: Arc::default() })
+        Ok(Self { settings, client, url, handle, asked: Arc::default() })
     }
 
     /// Registers every schema that this binary writes, waiting as long as the registry is away;
@@ -162,7 +180,10 @@ impl Registry {
             let json = kind.schema().json().to_owned();
             let schema = SuppliedSchema::new(None, SchemaType::Avro, json);
             match post_schema(&self.settings, subject.clone(), schema).await {
-                Ok(registered) => return self.id(registered.id),
+                Ok(registered) => {
+                    self.require_compatibility(&subject, away).await?;
+                    return self.id(registered.id);
+                }
                 Err(error) if is_refusal(&error) => {
                     return Err(RegistryError::Refused { subject, reason: text_of(&error) });
                 }
@@ -171,6 +192,29 @@ impl Registry {
                     tokio::time::sleep(REGISTER_AGAIN).await;
                 }
             }
+        }
+    }
+
+    /// Every later schema of the subject must read what all earlier ones wrote: the log keeps it.
+    async fn require_compatibility(
+        &self,
+        subject: &str,
+        away: &impl Fn(&str),
+    ) -> Result<(), RegistryError> {
+        let url = format!("{}/config/{subject}", self.url);
+        loop {
+            let request = self.client.put(&url).json(&Compatibility::REQUIRED);
+            let reason = match request.send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) if answer.status().is_client_error() => {
+                    let reason = format!("its compatibility cannot be set: {}", answer.status());
+                    return Err(RegistryError::Refused { subject: subject.to_owned(), reason });
+                }
+                Ok(answer) => answer.status().to_string(),
+                Err(error) => error.to_string(),
+            };
+            away(&format!("{}: {reason}", self.url));
+            tokio::time::sleep(REGISTER_AGAIN).await;
         }
     }
 

@@ -1,5 +1,5 @@
-//! What any producer can write to the topics: each record becomes one refused entry with the reason,
-//! and the shard goes on.
+//! What any producer can write to the topics: each record becomes one refused entry with the
+//! reason, and the shard goes on.
 
 use schemas::entry::{InputBody, MAX_ORIGINAL_BYTES, Verdict};
 use schemas::inputs::{Command, CommandBody, Envelope, Pay};

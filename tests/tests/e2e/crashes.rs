@@ -30,7 +30,7 @@ async fn kill_9_under_load_loses_nothing_and_charges_nobody_twice() {
         load.accepts(30).await;
     })
     .await;
-    load.check(&installation).await;
+    load.check(&installation, &[]).await;
 }
 
 /// Waits until the application answers at all: it may be far from ready.

@@ -1,4 +1,4 @@
-//! A key is one payment: however often, at the same time, after a restart, after the stores are gone.
+//! A key is one payment: however often, at the same time, after a restart, without the stores.
 
 use std::collections::BTreeSet;
 use std::fs;

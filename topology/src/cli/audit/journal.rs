@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use processors::audit::{AuditRecord, Auditor};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::MetadataTopic;
@@ -40,6 +41,19 @@ struct Extent {
     end: i64,
 }
 
+/// What goes wrong is in the errors of the calls, and the end of a partition is no error at all.
+struct Calls;
+
+impl ClientContext for Calls {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "The Kafka client reports.");
+    }
+}
+
+impl ConsumerContext for Calls {}
+
+type JournalConsumer = BaseConsumer<Calls>;
+
 /// Reads and folds every partition of the journal; blocks the thread.
 pub(super) fn fold(options: &AuditOptions) -> anyhow::Result<Folded> {
     let servers = &options.bootstrap_servers;
@@ -61,7 +75,7 @@ pub(super) fn fold(options: &AuditOptions) -> anyhow::Result<Folded> {
     Ok(Folded { auditor, end_taken })
 }
 
-fn consumer(options: &AuditOptions) -> anyhow::Result<BaseConsumer> {
+fn consumer(options: &AuditOptions) -> anyhow::Result<JournalConsumer> {
     let mut config = ClientConfig::new();
     for (name, value) in &options.kafka_properties {
         config.set(name, value);
@@ -83,11 +97,11 @@ fn consumer(options: &AuditOptions) -> anyhow::Result<BaseConsumer> {
         .set("queued.max.messages.kbytes", "16384")
         // What goes wrong is in the errors of the calls.
         .set("log_level", "2");
-    Ok(config.create()?)
+    Ok(config.create_with_context(Calls)?)
 }
 
 fn partitions(
-    consumer: &BaseConsumer,
+    consumer: &JournalConsumer,
     journal: &TopicName,
     servers: &str,
 ) -> anyhow::Result<PartitionCount> {
@@ -117,7 +131,7 @@ fn partitions(
 
 /// Up to the last stable offset: the handle reads committed records only.
 fn extents(
-    consumer: &BaseConsumer,
+    consumer: &JournalConsumer,
     journal: &TopicName,
     count: PartitionCount,
 ) -> anyhow::Result<Vec<Extent>> {
@@ -130,7 +144,7 @@ fn extents(
 }
 
 fn read(
-    consumer: &BaseConsumer,
+    consumer: &JournalConsumer,
     journal: &TopicName,
     extent: &Extent,
     bar: &ProgressBar,
