@@ -78,8 +78,11 @@ impl DeliveryContext {
 
 impl ClientContext for DeliveryContext {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "The producer of a shard reports an error.");
-        self.disturbed.store(true, Ordering::Release);
+        // Once for each Kafka transaction that it disturbs: the client library says it again and
+        // again while the broker is away.
+        if !self.disturbed.swap(true, Ordering::AcqRel) {
+            tracing::warn!(%error, reason, "The producer of a shard reports an error.");
+        }
     }
 }
 
