@@ -138,15 +138,17 @@ impl Registry {
     /// within the runtime that does its IO.
     pub fn new(url: &str) -> Result<Self, RegistryError> {
         let url = url.trim_end_matches('/').to_owned();
-        let settings =
-            SrSettings::new_builder(url.clone()).set_timeout(CALL_TIMEOUT).build().map_err(
-                |error| RegistryError::Unusable { url: url.clone(), reason: error.to_string() },
-            )?;
-        let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).build();
-        let client = client.map_err(|error| RegistryError::Unusable {
-            url: url.clone(),
-            reason: error.to_string(),
-        })?;
+        let mut settings = SrSettings::new_builder(url.clone());
+        settings.set_timeout(CALL_TIMEOUT);
+        let mut client = reqwest::Client::builder().timeout(CALL_TIMEOUT);
+        if is_on_this_machine(&url) {
+            // A proxy of the environment cannot reach it.
+            settings.no_proxy();
+            client = client.no_proxy();
+        }
+        let unusable = |reason: String| RegistryError::Unusable { url: url.clone(), reason };
+        let settings = settings.build().map_err(|error| unusable(error.to_string()))?;
+        let client = client.build().map_err(|error| unusable(error.to_string()))?;
         let (settings, handle) = (Arc::new(settings), Handle::current());
         Ok(Self { settings, client, url, handle, asked: Arc::default() })
     }
@@ -286,6 +288,12 @@ impl Registry {
             return Err(RegistryError::Forgotten { url: self.url.clone(), id, fingerprint });
         }
     }
+}
+
+fn is_on_this_machine(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str);
+    host.is_some_and(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."))
 }
 
 fn error_code(error: &SRCError) -> Option<i64> {

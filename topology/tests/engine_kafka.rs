@@ -59,6 +59,7 @@ async fn the_engine_on_a_real_broker() {
         ("commits", a_small_commit_has_no_delivery_outstanding),
         ("restore", a_restore_reaches_the_newest_entry),
         ("zombie", a_zombie_is_fenced),
+        ("paused", a_pause_ends_with_a_takeover),
         ("unfinished", an_unfinished_kafka_transaction_is_aborted),
     ] {
         let started = Instant::now();
@@ -292,6 +293,31 @@ fn a_zombie_is_fenced(house: &House) {
 }
 
 /// A predecessor that died with a Kafka transaction open pins readers until somebody takes over.
+/// A shard that is taken over again knows nothing of what it had paused before.
+fn a_pause_ends_with_a_takeover(house: &House) {
+    house.prepare();
+    let mut log = house.log();
+    let inputs = vec![(Topic::Commands, Offset::ZERO)];
+    let from = ReadFrom { journal: Offset::ZERO, inputs };
+    block_on(log.init()).expect("taken over");
+    block_on(log.seek(&from)).expect("reads");
+    log.pause(Topic::Commands).expect("paused");
+    block_on(log.init()).expect("taken over again");
+    block_on(log.seek(&from)).expect("reads");
+    let ingress = house.ingress();
+    let command = record("key", "add:1");
+    block_on(ingress.send(Topic::Commands, shard(0), &command)).expect("acknowledged");
+    let deadline = Instant::now() + SOON;
+    loop {
+        match block_on(log.poll(Duration::from_millis(100))) {
+            Ok(Some(LogRecord::Input(_))) => return,
+            Ok(_) | Err(LogError::Retry(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+        assert!(Instant::now() < deadline, "the topic stays paused");
+    }
+}
+
 fn an_unfinished_kafka_transaction_is_aborted(house: &House) {
     house.prepare();
     let mut dead = house.log();

@@ -165,16 +165,20 @@ impl Broker {
 fn cluster_id(own: &Path) -> io::Result<String> {
     let file = own.join("cluster.id");
     match fs::read_to_string(&file) {
-        Ok(text) => Ok(text.trim().to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Ok(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        // Not there yet, or cut off by a loss of power before anything was formatted with it.
+        Ok(_) | Err(_) => {
             // The leading bit keeps the text from looking like an option of the format tool.
             let mut bytes = *Uuid::new_v4().as_bytes();
             bytes[0] &= 0x7f;
             let id = URL_SAFE_NO_PAD.encode(bytes);
-            fs::write(&file, &id)?;
+            let partial = own.join("cluster.id.partial");
+            fs::write(&partial, &id)?;
+            fs::File::open(&partial)?.sync_all()?;
+            fs::rename(&partial, &file)?;
             Ok(id)
         }
-        Err(error) => Err(error),
     }
 }
 

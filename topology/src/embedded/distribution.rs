@@ -83,6 +83,7 @@ impl Distribution {
 /// [`EmbeddedError::Missing`] when there is none, or only an older one.
 pub async fn java() -> Result<PathBuf, EmbeddedError> {
     let java = env::var_os("JAVA_HOME")
+        .filter(|home| !home.is_empty())
         .map_or_else(|| PathBuf::from("java"), |home| Path::new(&home).join("bin").join("java"));
     let missing = |found: String| EmbeddedError::Missing {
         what: format!("Java {MINIMUM_JAVA} or newer"),

@@ -7,8 +7,12 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const LOCK_FILE: &str = "lock";
+/// Longer than anybody who only asks holds the lock.
+const ASKING: Duration = Duration::from_millis(500);
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// A directory, held for as long as this value lives.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ pub enum LockError {
 }
 
 impl LockedDirectory {
-    /// Creates the directory where it is missing and locks it; never waits.
+    /// Creates the directory where it is missing and locks it; waits half a second at most.
     ///
     /// # Errors
     /// [`LockError::InUse`] names the holder.
@@ -52,12 +56,19 @@ impl LockedDirectory {
         fs::create_dir_all(directory).map_err(io_error)?;
         let path = directory.canonicalize().map_err(io_error)?;
         let mut lock = open(&path).map_err(io_error)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::InUse { directory: path, holder: read_pid(&mut lock) });
+        let deadline = Instant::now() + ASKING;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Somebody who only asks who holds it has it for a moment.
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(TRY_AGAIN);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LockError::InUse { directory: path, holder: read_pid(&mut lock) });
+                }
+                Err(TryLockError::Error(source)) => return Err(io_error(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(io_error(source)),
         }
         write_pid(&mut lock).map_err(io_error)?;
         Ok(Self { path, _lock: lock })

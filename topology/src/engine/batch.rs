@@ -158,6 +158,12 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
                 {
                     continue;
                 }
+                // A record of this topic before it waits again since its batch was split.
+                (Item::Record(record), _)
+                    if running.intake.holds_below(record.topic, record.offset) =>
+                {
+                    Err(input_index(record.topic).unwrap_or_default())
+                }
                 (Item::Record(record), Some(reason)) => {
                     Ok(application.poisoned(Origin::Record(record), reason))
                 }
@@ -165,14 +171,23 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
                     Ok(application.poisoned(Origin::Timer(timer), reason))
                 }
                 (Item::Timer(timer), None) => Ok(application.timer(timer)),
-                (Item::Record(record), None) => match input_index(record.topic) {
-                    Some(index) if !waiting[index].is_empty() => Err(index),
-                    index => application.decode(record).map_err(|wait| {
-                        let (shard, topic) = (self.parts.partition, record.topic);
-                        tracing::warn!(%shard, %topic, reason = wait.reason, "An input waits.");
-                        index.unwrap_or_default()
-                    }),
-                },
+                (Item::Record(record), None) => {
+                    // Decoded even when one before it waits: every look-up of a batch begins now.
+                    let index = input_index(record.topic).unwrap_or_default();
+                    let is_first = waiting[index].is_empty();
+                    match application.decode(record) {
+                        Ok(input) if is_first => Ok(input),
+                        Ok(_) => Err(index),
+                        Err(wait) => {
+                            if is_first {
+                                let (shard, topic) = (self.parts.partition, record.topic);
+                                let reason = wait.reason;
+                                tracing::warn!(%shard, %topic, reason, "An input waits.");
+                            }
+                            Err(index)
+                        }
+                    }
+                }
             };
             match (input, item) {
                 (Ok(input), item) => {

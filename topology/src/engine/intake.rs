@@ -94,14 +94,15 @@ impl Intake {
         batch
     }
 
-    /// Puts back what waits for the schema registry: the records of one topic, in their order, in
-    /// front of those that came later.
+    /// Puts back what waits for the schema registry: the records of one topic, each in its place
+    /// among those that are held.
     pub fn put_back(&mut self, topic: Topic, records: Vec<InputRecord>, now: Duration) {
         if let Some(index) = input_index(topic) {
             let queue = &mut self.queues[index];
             for record in records.into_iter().rev() {
                 queue.bytes += record.record.weight();
-                queue.records.push_front(record);
+                let at = queue.records.partition_point(|held| held.offset < record.offset);
+                queue.records.insert(at, record);
             }
             queue.waits_until = Some(now + REGISTRY_RETRY);
         }
@@ -169,6 +170,19 @@ mod tests {
     }
 
     const NOW: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_is_put_back_takes_its_own_place() {
+        let mut intake = Intake::default();
+        for offset in [2, 4] {
+            intake.push(record(Topic::Commands, offset, 1));
+        }
+        intake.put_back(Topic::Commands, vec![record(Topic::Commands, 3, 1)], Duration::ZERO);
+        intake.put_back(Topic::Commands, vec![record(Topic::Commands, 1, 1)], Duration::ZERO);
+        let later = REGISTRY_RETRY;
+        let offsets: Vec<i64> = places(&intake.take(later)).iter().map(|place| place.1).collect();
+        assert_eq!(offsets, [1, 2, 3, 4]);
+    }
 
     #[test]
     fn results_come_before_commands() {

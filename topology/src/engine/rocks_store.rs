@@ -61,6 +61,12 @@ pub struct RocksStore {
     open: Option<DB>,
 }
 
+/// What `RocksDB` says when another process, or this one, has the files open. Its errors name
+/// paths too, so a word alone would not do.
+pub fn is_lock_held(reason: &str) -> bool {
+    reason.contains("While lock file") || reason.contains("lock hold by")
+}
+
 impl RocksStore {
     /// Opens the store in this directory, or makes an empty one. What stands there and cannot be
     /// read, or belongs to something else, is moved aside.
@@ -123,9 +129,7 @@ impl RocksStore {
         let path = self.directory.display().to_string();
         let reason = error.to_string();
         match error.kind() {
-            ErrorKind::IOError if reason.contains("lock") => {
-                Err(StoreError::InUse { path, reason })
-            }
+            ErrorKind::IOError if is_lock_held(&reason) => Err(StoreError::InUse { path, reason }),
             ErrorKind::IOError if !reason.contains("No such file") => {
                 Err(StoreError::Unusable { path, reason })
             }

@@ -13,6 +13,8 @@ use schemas::{EntryHash, Offset, Partition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::rocks_store::is_lock_held;
+
 /// The version of the rows and their keys. A new one is built beside the old.
 pub const VIEW_VERSION: u32 = 1;
 
@@ -191,7 +193,7 @@ fn open(path: &Path) -> Result<DB, rocksdb::Error> {
 
 /// `RocksDB` says that another process has the files open by an IO error about its lock file.
 fn is_held_by_another(error: &rocksdb::Error) -> bool {
-    error.kind() == ErrorKind::IOError && error.to_string().contains("lock")
+    error.kind() == ErrorKind::IOError && is_lock_held(&error.to_string())
 }
 
 fn remove(path: &Path) -> Result<(), String> {

@@ -8,6 +8,7 @@
 //! accepts unfenced. An assignment by group takes it from its control consumer, here, for every
 //! Kafka transaction.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,6 +52,7 @@ pub struct KafkaLog {
     /// Sees high watermarks; there only while the shard is taken over.
     watermarks: Option<BaseConsumer>,
     assigned: Vec<(Topic, Offset)>,
+    paused: BTreeSet<Topic>,
     /// The last entry of a commit that the consumer has not shown yet.
     unconfirmed: Option<Offset>,
     statistics: CommitStatistics,
@@ -117,6 +119,7 @@ impl KafkaLog {
             producer: None,
             watermarks: None,
             assigned: Vec::new(),
+            paused: BTreeSet::new(),
             unconfirmed: None,
             statistics: CommitStatistics::default(),
         })
@@ -305,6 +308,9 @@ impl Log for KafkaLog {
     async fn init(&mut self) -> Result<(), LogError> {
         self.unconfirmed = None;
         self.assigned.clear();
+        // librdkafka remembers a pause beyond the assignment: only a resume ends it.
+        let paused = std::mem::take(&mut self.paused);
+        self.consumer.resume(&self.partitions(paused)).map_err(unknown)?;
         self.consumer.unassign().map_err(unknown)?;
         self.producer = None;
         let producer: ThreadedProducer<DeliveryContext> = self
@@ -359,10 +365,12 @@ impl Log for KafkaLog {
     }
 
     fn pause(&mut self, topic: Topic) -> Result<(), LogError> {
+        self.paused.insert(topic);
         self.consumer.pause(&self.partitions([topic])).map_err(unknown)
     }
 
     fn resume(&mut self, topic: Topic) -> Result<(), LogError> {
+        self.paused.remove(&topic);
         self.consumer.resume(&self.partitions([topic])).map_err(unknown)
     }
 
