@@ -299,14 +299,20 @@ fn a_pause_ends_with_a_takeover(house: &House) {
     let mut log = house.log();
     let inputs = vec![(Topic::Commands, Offset::ZERO)];
     let from = ReadFrom { journal: Offset::ZERO, inputs };
-    block_on(log.init()).expect("taken over");
-    block_on(log.seek(&from)).expect("reads");
-    log.pause(Topic::Commands).expect("paused");
-    block_on(log.init()).expect("taken over again");
-    block_on(log.seek(&from)).expect("reads");
     let ingress = house.ingress();
     let command = record("key", "add:1");
     block_on(ingress.send(Topic::Commands, shard(0), &command)).expect("acknowledged");
+    // Until a record came the client may not know the partition, which then forgets its pause.
+    block_on(log.init()).expect("taken over");
+    block_on(log.seek(&from)).expect("reads");
+    read_input(&mut log);
+    log.pause(Topic::Commands).expect("paused");
+    block_on(log.init()).expect("taken over again");
+    block_on(log.seek(&from)).expect("reads");
+    read_input(&mut log);
+}
+
+fn read_input(log: &mut KafkaLog) {
     let deadline = Instant::now() + SOON;
     loop {
         match block_on(log.poll(Duration::from_millis(100))) {
@@ -314,7 +320,7 @@ fn a_pause_ends_with_a_takeover(house: &House) {
             Ok(_) | Err(LogError::Retry(_)) => {}
             Err(error) => panic!("{error}"),
         }
-        assert!(Instant::now() < deadline, "the topic stays paused");
+        assert!(Instant::now() < deadline, "no input arrives: the topic stays paused");
     }
 }
 
