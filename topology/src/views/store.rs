@@ -193,7 +193,7 @@ fn open(path: &Path) -> Result<DB, rocksdb::Error> {
 
 /// `RocksDB` says that another process has the files open by an IO error about its lock file.
 fn is_held_by_another(error: &rocksdb::Error) -> bool {
-    error.kind() == ErrorKind::IOError && is_lock_held(&error.to_string())
+    error.kind() == ErrorKind::IOError && is_lock_held(error.as_ref())
 }
 
 fn remove(path: &Path) -> Result<(), String> {
