@@ -33,6 +33,8 @@ use topology::engine::state_directory::StateDirectory;
 use topology::engine::status::ShardState;
 use topology::engine::store::digest;
 
+#[path = "engine/pause.rs"]
+mod pause;
 #[path = "../src/engine/tests/tally.rs"]
 #[allow(dead_code, missing_docs, reason = "shared with the tests inside the crate")]
 mod tally;
@@ -59,7 +61,7 @@ async fn the_engine_on_a_real_broker() {
         ("commits", a_small_commit_has_no_delivery_outstanding),
         ("restore", a_restore_reaches_the_newest_entry),
         ("zombie", a_zombie_is_fenced),
-        ("paused", a_pause_ends_with_a_takeover),
+        ("paused", pause::a_pause_ends_with_a_takeover),
         ("unfinished", an_unfinished_kafka_transaction_is_aborted),
     ] {
         let started = Instant::now();
@@ -293,37 +295,6 @@ fn a_zombie_is_fenced(house: &House) {
 }
 
 /// A predecessor that died with a Kafka transaction open pins readers until somebody takes over.
-/// A shard that is taken over again knows nothing of what it had paused before.
-fn a_pause_ends_with_a_takeover(house: &House) {
-    house.prepare();
-    let mut log = house.log();
-    let inputs = vec![(Topic::Commands, Offset::ZERO)];
-    let from = ReadFrom { journal: Offset::ZERO, inputs };
-    let ingress = house.ingress();
-    let command = record("key", "add:1");
-    block_on(ingress.send(Topic::Commands, shard(0), &command)).expect("acknowledged");
-    // Until a record came the client may not know the partition, which then forgets its pause.
-    block_on(log.init()).expect("taken over");
-    block_on(log.seek(&from)).expect("reads");
-    read_input(&mut log);
-    log.pause(Topic::Commands).expect("paused");
-    block_on(log.init()).expect("taken over again");
-    block_on(log.seek(&from)).expect("reads");
-    read_input(&mut log);
-}
-
-fn read_input(log: &mut KafkaLog) {
-    let deadline = Instant::now() + SOON;
-    loop {
-        match block_on(log.poll(Duration::from_millis(100))) {
-            Ok(Some(LogRecord::Input(_))) => return,
-            Ok(_) | Err(LogError::Retry(_)) => {}
-            Err(error) => panic!("{error}"),
-        }
-        assert!(Instant::now() < deadline, "no input arrives: the topic stays paused");
-    }
-}
-
 fn an_unfinished_kafka_transaction_is_aborted(house: &House) {
     house.prepare();
     let mut dead = house.log();
