@@ -54,9 +54,9 @@ fn main() -> ExitCode {
             }
         }
     });
-    // What is left of the runtime (a blocking read of standard input, say) must not keep the
-    // process; everything that matters was joined by its command.
-    runtime.shutdown_background();
+    // Kafka clients that tasks still hold are closed before the process ends: their threads must
+    // not run while the C library is torn down. Bounded, for a task that does not come back.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
