@@ -187,7 +187,10 @@ impl Application for Ledger {
         state: &mut dyn engine::WriteState,
         entry: &Entry,
     ) -> Result<(), engine::StateError> {
-        processors::evolve(&mut Writer::new(state), entry).map_err(to_engine)
+        let mut writer = Writer::new(state);
+        processors::evolve(&mut writer, entry).map_err(to_engine)?;
+        writer.finish();
+        Ok(())
     }
 
     fn header(&self, entry: &Entry) -> engine::EntryHeader {

@@ -1,8 +1,6 @@
 //! The ledger's typed rows over the engine's bytes: which row lives in which column under which
 //! key.
 
-use std::cell::RefCell;
-
 use processors::payment::Payment;
 use processors::wallet::Wallet;
 use processors::{
@@ -26,19 +24,33 @@ pub const COLUMNS: &[&str] = &[WALLETS, ACCOUNTS, PAYMENTS, DEPOSITS, REFERENCES
 /// The ledger's view of a store, read only.
 pub struct Reader<'a>(pub &'a dyn ReadState);
 
-/// The ledger's view of a store.
-pub struct Writer<'a>(RefCell<&'a mut dyn WriteState>);
+/// The ledger's view of a store while one entry is applied. Several events change the same payment,
+/// which is read and written once: [`Writer::finish`] writes.
+pub struct Writer<'a> {
+    state: &'a mut dyn WriteState,
+    payments: Vec<Payment>,
+}
 
 impl<'a> Writer<'a> {
     /// Over this store.
     pub fn new(state: &'a mut dyn WriteState) -> Self {
-        Self(RefCell::new(state))
+        Self { state, payments: Vec::new() }
+    }
+
+    /// Writes what was kept back.
+    pub fn finish(self) {
+        for payment in &self.payments {
+            self.state.put(PAYMENTS, payment.id.as_bytes().to_vec(), encode_row(payment));
+        }
     }
 }
 
 /// A row of any kind, by its bytes.
 trait Rows {
     fn bytes(&self, column: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
+
+    /// A payment that was changed and not written yet.
+    fn changed(&self, id: PaymentId) -> Option<&Payment>;
 
     fn row<T: DeserializeOwned>(
         &self,
@@ -53,11 +65,19 @@ impl Rows for Reader<'_> {
     fn bytes(&self, column: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
         self.0.get(column, key).map_err(from_engine)
     }
+
+    fn changed(&self, _id: PaymentId) -> Option<&Payment> {
+        None
+    }
 }
 
 impl Rows for Writer<'_> {
     fn bytes(&self, column: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        self.0.borrow().get(column, key).map_err(from_engine)
+        self.state.get(column, key).map_err(from_engine)
+    }
+
+    fn changed(&self, id: PaymentId) -> Option<&Payment> {
+        self.payments.iter().find(|payment| payment.id == id)
     }
 }
 
@@ -77,7 +97,10 @@ macro_rules! read_ledger {
             }
 
             fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StateError> {
-                self.row(PAYMENTS, id.as_bytes())
+                match self.changed(id) {
+                    Some(payment) => Ok(Some(payment.clone())),
+                    None => self.row(PAYMENTS, id.as_bytes()),
+                }
             }
 
             fn deposit(&self, id: DepositId) -> Result<Option<Deposit>, StateError> {
@@ -100,7 +123,7 @@ read_ledger!(Reader, Writer);
 
 impl Writer<'_> {
     fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
-        self.0.get_mut().put(column, key, value);
+        self.state.put(column, key, value);
     }
 }
 
@@ -114,7 +137,10 @@ impl WriteLedger for Writer<'_> {
     }
 
     fn put_payment(&mut self, payment: Payment) {
-        self.put(PAYMENTS, payment.id.as_bytes().to_vec(), encode_row(&payment));
+        match self.payments.iter_mut().find(|changed| changed.id == payment.id) {
+            Some(changed) => *changed = payment,
+            None => self.payments.push(payment),
+        }
     }
 
     fn put_deposit(&mut self, deposit: Deposit) {

@@ -18,6 +18,7 @@ use topology::engine;
 use topology::engine::application::{Application, EntryRecord};
 use topology::engine::clock::SystemClock;
 use topology::engine::follower::Follower;
+use topology::engine::feed::Feed;
 use topology::engine::governor::Governor;
 use topology::engine::kafka::admin::{TopicProfile, TopicsError, prepare_topics};
 use topology::engine::kafka::connection::KafkaConnection;
@@ -111,6 +112,7 @@ impl House {
             journal: Topic::Journal.name(&self.prefix),
             partition: shard(0),
             stop: Arc::new(StopSignal::default()),
+            feed: Feed::nowhere(),
         })
     }
 
@@ -127,7 +129,7 @@ impl House {
             directory: Arc::new(StateDirectory::lock(self.state.path()).expect("free")),
             memory: StoreMemory::of_bytes(16 << 20),
         };
-        Ledger::start(&Arc::new(Tally::default()), &options).expect("starts")
+        Ledger::start(&Arc::new(Tally::default()), &options, None).expect("starts")
     }
 
     fn tail(&self) -> JournalTail<Tally> {

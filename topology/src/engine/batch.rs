@@ -6,16 +6,19 @@
 //! aborted batch is decided again from the committed head.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use schemas::{Offset, Topic};
+use schemas::{Offset, Position, Topic};
 
 use super::application::{Application, DueTimer, InputRecord, Origin, Source};
 use super::chain::ChainLink;
 use super::clock::Clock;
-use super::decision::{Draft, Made, decide};
+use super::decision::{Draft, KeepsEntries, Made, MadeEntry, decide};
 use super::failure::{Setback, ShardError};
+use super::feed::Confirmed;
 use super::fold::input_index;
+use super::follower::Tailed;
 use super::log::{Log, LogError, LogRecord};
 use super::shard::{Running, Shard};
 use super::status::Phase;
@@ -35,6 +38,12 @@ pub(super) struct Work {
     pub(super) item: Item,
     /// Why it could not be handled as what it is.
     pub(super) poison: Option<String>,
+}
+
+/// Where the broker put an entry, and when.
+struct Place {
+    offset: Offset,
+    timestamp_ms: i64,
 }
 
 #[derive(Debug)]
@@ -122,18 +131,44 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         if let Err(Setback::Aborted(_) | Setback::Refused(_)) = &outcome {
             self.abort().await?;
         }
-        let Some((made, last)) = outcome? else {
+        let Some((mut made, last)) = outcome? else {
             self.abort().await?;
             return Ok(0);
         };
         let entries = made.headers.len();
+        let before = ChainLink { seq: running.head.seq, hash: running.head.hash };
+        let kept = std::mem::take(&mut made.entries);
         let mut since = self.parts.clock.monotonic();
-        self.confirm(running, made.link(), last).await?;
+        let places = self.confirm(running, made.link(), last).await?;
         self.status.end_phase(Phase::Confirm, &mut since, self.parts.clock.monotonic());
         self.adopt(running, made, last)?;
         self.status.end_phase(Phase::Store, &mut since, self.parts.clock.monotonic());
+        self.hand_out(before, kept, &places)?;
         self.status.count_transaction(entries);
         Ok(entries)
+    }
+
+    /// Hands confirmed entries to the followers of this process.
+    fn hand_out(
+        &mut self,
+        before: ChainLink,
+        kept: Vec<MadeEntry<A::Entry>>,
+        places: &[Place],
+    ) -> Result<(), Setback> {
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let partition = self.parts.partition;
+        let tailed = |(made, place): (MadeEntry<A::Entry>, &Place)| {
+            let MadeEntry { key, entry, link: ChainLink { seq, hash } } = made;
+            let position = Position { partition, offset: place.offset };
+            let timestamp_ms = place.timestamp_ms;
+            Arc::new(Tailed { position, key: Some(key), entry, seq, hash, timestamp_ms })
+        };
+        let entries = kept.into_iter().zip(places).map(tailed).collect();
+        let reached = self.parts.log.position(Topic::Journal)?;
+        self.parts.feed.offer(Confirmed { partition, before, entries, reached });
+        Ok(())
     }
 
     /// An abort that is not possible leaves nothing but taking over.
@@ -215,7 +250,9 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         running: &Running,
         works: &mut [Work],
         inputs: Vec<A::Input>,
-    ) -> Result<Option<(Made, Offset)>, Setback> {
+    ) -> Result<Option<(Made<A::Entry>, Offset)>, Setback> {
+        let keeps_entries =
+            if self.parts.feed.is_wanted() { KeepsEntries::Yes } else { KeepsEntries::No };
         let parts = &mut self.parts;
         let mut since = parts.clock.monotonic();
         parts.log.begin().await?;
@@ -232,6 +269,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
                 store: &parts.store,
                 partition: parts.partition,
                 made: &mut made,
+                keeps_entries,
             };
             let poisoned_before = work.poison.is_some();
             if let Some(record) = decide(&mut draft, work, input)? {
@@ -251,13 +289,14 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     }
 
     /// Waits until the owner's own tail has shown the last entry with the expected hash. Inputs
-    /// that arrive meanwhile are kept for the next batch.
+    /// that arrive meanwhile are kept for the next batch. Gives the places of the entries.
     async fn confirm(
         &mut self,
         running: &mut Running,
         expected: ChainLink,
         last: Offset,
-    ) -> Result<(), Setback> {
+    ) -> Result<Vec<Place>, Setback> {
+        let mut places = Vec::new();
         let deadline = self.parts.clock.monotonic() + CONFIRM_TIMEOUT;
         let mut seen = ChainLink { seq: running.head.seq, hash: running.head.hash };
         while seen.seq < expected.seq {
@@ -273,6 +312,9 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
                     let (key, value) = (&journal.record.key, &journal.record.value);
                     let hash = seen.hash.link(key.as_deref(), value.as_deref());
                     seen = ChainLink { seq: seen.seq + 1, hash };
+                    let (offset, timestamp_ms) =
+                        (journal.position.offset, journal.record.timestamp_ms);
+                    places.push(Place { offset, timestamp_ms });
                     if journal.position.offset > last {
                         break;
                     }
@@ -285,7 +327,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             }
         }
         if seen == expected {
-            return Ok(());
+            return Ok(places);
         }
         Err(Setback::Rebuild(format!(
             "the journal shows other entries than were committed: {} instead of {} at sequence {}",
@@ -294,7 +336,12 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     }
 
     /// One batch into the store: state, timers, positions and head; then memory follows.
-    fn adopt(&mut self, running: &mut Running, made: Made, last: Offset) -> Result<(), Setback> {
+    fn adopt(
+        &mut self,
+        running: &mut Running,
+        made: Made<A::Entry>,
+        last: Offset,
+    ) -> Result<(), Setback> {
         let Made { mut changes, mut head, positions, headers, .. } = made;
         head.applied = Some(last);
         head.put(&mut changes);

@@ -7,6 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
 use schemas::Partition;
 
 use super::application::{
@@ -21,17 +22,27 @@ use super::store::{Head, Store, TIMERS};
 use super::timers::TimerSetting;
 
 /// What a batch has made so far: the state after its entries.
-pub(super) struct Made {
+pub(super) struct Made<E> {
     pub(super) changes: Changes,
     pub(super) head: Head,
     pub(super) positions: Positions,
     pub(super) headers: Vec<EntryHeader>,
+    /// The entries, where followers of this process want them.
+    pub(super) entries: Vec<MadeEntry<E>>,
     at_ms: i64,
 }
 
-impl Made {
+/// An entry that a batch has made.
+pub(super) struct MadeEntry<E> {
+    pub(super) key: Bytes,
+    pub(super) entry: E,
+    pub(super) link: ChainLink,
+}
+
+impl<E> Made<E> {
     pub(super) fn after(head: Head, positions: Positions, at_ms: i64) -> Self {
-        Self { changes: Changes::default(), head, positions, headers: Vec::new(), at_ms }
+        let (changes, headers, entries) = (Changes::default(), Vec::new(), Vec::new());
+        Self { changes, head, positions, headers, entries, at_ms }
     }
 
     pub(super) fn link(&self) -> ChainLink {
@@ -40,11 +51,19 @@ impl Made {
 }
 
 /// Where the next entry is made.
-pub(super) struct Draft<'a, A, S> {
+pub(super) struct Draft<'a, A: Application, S> {
     pub(super) application: &'a A,
     pub(super) store: &'a S,
     pub(super) partition: Partition,
-    pub(super) made: &'a mut Made,
+    pub(super) made: &'a mut Made<A::Entry>,
+    pub(super) keeps_entries: KeepsEntries,
+}
+
+/// Whether a batch keeps its entries for the followers of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeepsEntries {
+    Yes,
+    No,
 }
 
 /// Why an input did not become an entry.
@@ -138,6 +157,10 @@ fn try_make<A: Application, S: Store>(
     made.head.hash = header.prev_hash.link(Some(&record.key), Some(&record.value));
     made.head.at_ms = header.at_ms;
     made.headers.push(header);
+    if draft.keeps_entries == KeepsEntries::Yes {
+        let (key, link) = (record.key.clone(), made.link());
+        made.entries.push(MadeEntry { key, entry, link });
+    }
     Ok(record)
 }
 

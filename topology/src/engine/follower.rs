@@ -151,6 +151,18 @@ impl<A: Application> JournalReader<A> {
         }
     }
 
+    /// The newest entry read of a partition; `None` before any was.
+    pub(super) fn link(&self, partition: Partition) -> Option<ChainLink> {
+        self.links.get(partition.index()).copied().flatten()
+    }
+
+    /// Entries up to this one were taken from elsewhere.
+    pub(super) fn advance(&mut self, partition: Partition, to: ChainLink) {
+        if let Some(link) = self.links.get_mut(partition.index()) {
+            *link = Some(to);
+        }
+    }
+
     /// The entry in a record.
     pub(super) fn take(&mut self, record: JournalRecord) -> Result<Tailed<A::Entry>, TailError> {
         let position = record.position;

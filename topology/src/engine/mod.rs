@@ -20,6 +20,7 @@ pub mod chain;
 pub mod clock;
 mod decision;
 pub mod failure;
+pub mod feed;
 pub mod fold;
 pub mod follower;
 pub mod governor;

@@ -16,6 +16,7 @@ use schemas::{Partition, Topic, TopicName};
 use super::application::Application;
 use super::clock::Clock;
 use super::failure::{Setback, ShardError};
+use super::feed::Feed;
 use super::fold::Positions;
 use super::governor::Governor;
 use super::intake::{Flow, Intake};
@@ -60,7 +61,7 @@ impl StopSignal {
 }
 
 /// What a shard is made of.
-pub struct ShardParts<A, L, S, C> {
+pub struct ShardParts<A: Application, L, S, C> {
     /// The product.
     pub application: Arc<A>,
     /// The log, as this shard sees it.
@@ -77,6 +78,8 @@ pub struct ShardParts<A, L, S, C> {
     pub partition: Partition,
     /// Ends the loop.
     pub stop: Arc<StopSignal>,
+    /// To the followers of this process.
+    pub feed: Feed<A::Entry>,
 }
 
 /// What one step of the loop did.
@@ -93,7 +96,7 @@ pub enum Step {
 }
 
 /// A shard.
-pub struct Shard<A, L, S, C> {
+pub struct Shard<A: Application, L, S, C> {
     pub(super) parts: ShardParts<A, L, S, C>,
     pub(super) status: Arc<ShardStatus>,
     /// What is true while RUNNING. Gone with any failure.
@@ -319,6 +322,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
 
     /// Throws away what is in memory and waits before the next takeover, or ends the shard.
     async fn fall_back(&mut self, setback: Setback) -> Result<Step, ShardError> {
+        self.parts.feed.interrupt();
         self.status.count_rebuild();
         self.status.enter(ShardState::Rebuilding);
         let ended = match setback {

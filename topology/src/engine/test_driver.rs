@@ -13,6 +13,7 @@ use super::application::{Application, EntryDecodeError, JournalRecord, Record, S
 use super::chain::ChainLink;
 use super::clock::ManualClock;
 use super::failure::ShardError;
+use super::feed::Feed;
 use super::fold::{Positions, fold};
 use super::governor::Governor;
 use super::memory_broker::MemoryBroker;
@@ -73,6 +74,7 @@ impl<A: Application> TestDriver<A> {
             journal: Topic::Journal.name(&prefix),
             partition,
             stop: Arc::new(StopSignal::default()),
+            feed: Feed::nowhere(),
             application: Arc::clone(&application),
         };
         let shard = Shard::new(parts);

@@ -9,10 +9,12 @@ use std::time::Duration;
 use anyhow::Context;
 use connectors::gateway::simulator_client::SimulatorGateway;
 use futures::FutureExt;
+use schemas::entry::Entry;
 use schemas::{Offset, Partition, PartitionCount};
 use tokio::sync::mpsc;
 
 use super::Shared;
+use crate::engine::feed::FeedSource;
 use crate::engine::kafka::tail::JournalTail;
 use crate::gateway_follower::{Checkpoint, GatewayFollower};
 use crate::ledger::Ledger;
@@ -51,6 +53,11 @@ impl Followers {
         tokio::spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
         Ok(Self { tail, views, gateway })
+    }
+
+    /// Where the shards of this process offer what they have confirmed.
+    pub fn feed(&self) -> &FeedSource<Entry> {
+        self.tail.feed()
     }
 
     /// Waits until the tail is near the end of the journal.

@@ -56,7 +56,7 @@ pub(super) async fn parts(
     // Shards that run while the tail is far behind would ask the gateway follower for what it
     // cannot do in time.
     followers.near(&shared).await;
-    let shards = start_shards(&shared, &ledger)?;
+    let shards = start_shards(&shared, &ledger, &followers)?;
     shared.health.note_shards(shards.statuses().to_vec());
     let (stop_shards, stopped) = mpsc::channel(1);
     let shards = tokio::spawn(watch(shards, stopped, report.clone()));
@@ -165,7 +165,11 @@ async fn verify(
     }
 }
 
-fn start_shards(shared: &Arc<Shared>, ledger: &Arc<Ledger>) -> anyhow::Result<Shards> {
+fn start_shards(
+    shared: &Arc<Shared>,
+    ledger: &Arc<Ledger>,
+    followers: &Followers,
+) -> anyhow::Result<Shards> {
     let options = LedgerOptions {
         connection: shared.connection.clone(),
         prefix: shared.settings.kafka.topic_prefix.clone(),
@@ -173,7 +177,7 @@ fn start_shards(shared: &Arc<Shared>, ledger: &Arc<Ledger>) -> anyhow::Result<Sh
         directory: Arc::clone(&shared.directory),
         memory: StoreMemory::of_bytes(STORE_MEMORY_BYTES),
     };
-    Ok(Shards::start(ledger, &options)?)
+    Ok(Shards::start(ledger, &options, Some(followers.feed()))?)
 }
 
 /// Waits until the shards shall stop, or one of them ends by itself.

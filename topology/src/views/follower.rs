@@ -1,6 +1,5 @@
 //! Folds the journal into the rows, and tells those who wait.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -24,7 +23,6 @@ pub fn run(
     mut follower: Follower<Entry>,
     mut takeover: Takeover,
 ) -> Result<(), ViewStoreError> {
-    let mut heads = views.heads();
     let mut note = |reached: &[(Partition, Offset)]| {
         if takeover.reached(reached) {
             views.caught_up.store(true, Ordering::Release);
@@ -32,20 +30,21 @@ pub fn run(
     };
     note(&[]);
     while let Some(batch) = follower.blocking_next() {
-        apply(views, &mut heads, &batch.entries)?;
+        apply(views, &batch.entries)?;
         note(&batch.reached);
     }
     Ok(())
 }
 
-fn apply(
-    views: &PaymentViews,
-    heads: &mut BTreeMap<Partition, ViewHead>,
-    entries: &[Arc<Tailed<Entry>>],
-) -> Result<(), ViewStoreError> {
+/// Folds entries into the rows, all at once, and tells those who wait for them.
+///
+/// # Errors
+/// [`ViewStoreError`]; nothing of the batch is shown then.
+pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(), ViewStoreError> {
     if entries.is_empty() {
         return Ok(());
     }
+    let mut heads = views.heads();
     let mut batch = Batch::new(&views.store);
     for tailed in entries {
         let partition = tailed.position.partition;
@@ -56,7 +55,7 @@ fn apply(
         heads.insert(partition, head);
     }
     batch.commit()?;
-    views.heads.write().unwrap_or_else(PoisonError::into_inner).clone_from(heads);
+    views.heads.write().unwrap_or_else(PoisonError::into_inner).clone_from(&heads);
     views.progress.send_modify(|count| *count += entries.len() as u64);
     views.outcomes.resolve(entries.iter().filter_map(|tailed| outcome(tailed)));
     Ok(())

@@ -10,6 +10,6 @@ mod outcomes;
 mod queries;
 mod store;
 
-pub use follower::run;
+pub use follower::{apply, run};
 pub use queries::PaymentViews;
 pub use store::{VIEW_VERSION, ViewHead, ViewStore, ViewStoreError};

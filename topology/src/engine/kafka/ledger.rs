@@ -17,6 +17,7 @@ use super::connection::KafkaConnection;
 use super::log::KafkaLog;
 use crate::engine::application::Application;
 use crate::engine::clock::SystemClock;
+use crate::engine::feed::{Feed, FeedSource};
 use crate::engine::governor::Governor;
 use crate::engine::log::LogError;
 use crate::engine::rocks_store::{RocksStore, StoreMemory};
@@ -85,13 +86,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Starts the shards.
+    /// Starts the shards. What they confirm goes to `feed`, where this process has followers.
     ///
     /// # Errors
     /// [`LedgerError`]; shards that run already are stopped.
     pub fn start<A: Application>(
         application: &Arc<A>,
         options: &LedgerOptions,
+        feed: Option<&FeedSource<A::Entry>>,
     ) -> Result<Self, LedgerError> {
         let count = u32::try_from(options.shards.len()).unwrap_or(u32::MAX);
         // The governor compares times of all shards: they share one origin.
@@ -111,6 +113,7 @@ impl Ledger {
                 journal: Topic::Journal.name(&options.prefix),
                 partition,
                 stop: Arc::clone(&stop),
+                feed: feed.map_or_else(Feed::nowhere, |source| source.of(partition)),
             };
             ledger.spawn(Shard::new(parts), partition, report.clone())?;
         }

@@ -5,6 +5,10 @@
 //! broker being away. What it does not survive is a journal that does not add up: then it ends,
 //! says why in its progress, and every follower sees the end of its queue. A follower that joins
 //! late and starts earlier makes the tail go back; the others do not get entries twice.
+//!
+//! A partition whose shard runs in this process is *fed* ([`crate::engine::feed`]) as soon as what
+//! the shard offers follows what was read, and then it is not fetched. At the first doubt it is
+//! fetched again.
 
 use std::sync::Arc;
 use std::sync::mpsc as commands;
@@ -21,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use super::connection::KafkaConnection;
 use super::log::{detach, fetch_offsets, offset_in};
 use crate::engine::application::{Application, JournalRecord};
+use crate::engine::feed::{Confirmed, Fed, FeedEnd, FeedSource, feed};
 use crate::engine::follower::{
     Fanout, Follower, JournalReader, TailBatch, TailError, TailProgress, Tailed,
 };
@@ -28,7 +33,9 @@ use crate::engine::shard::StopSignal;
 
 /// How long the tail waits for an entry: so fast a new follower is heard.
 const POLL_WAIT: Duration = Duration::from_millis(50);
-/// The most entries in one batch.
+/// The same where some partitions are fetched and others are fed.
+const MIXED_WAIT: Duration = Duration::from_millis(2);
+/// The most entries in one batch, roughly: what a shard offers is not split.
 const MAX_BATCH: usize = 256;
 /// How often the ends are read, for the lag.
 const ENDS_EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +50,7 @@ pub struct JournalTail<A: Application> {
     progress: watch::Receiver<TailProgress>,
     ends: Arc<Ends>,
     count: PartitionCount,
+    feed: FeedSource<A::Entry>,
     stop: Arc<StopSignal>,
     thread: Option<JoinHandle<()>>,
 }
@@ -72,7 +80,6 @@ impl<A: Application> JournalTail<A> {
         count: PartitionCount,
         application: Arc<A>,
     ) -> Result<Self, TailError> {
-        let client = |error: &dyn std::fmt::Display| TailError::Client(error.to_string());
         let journal = Topic::Journal.name(prefix);
         let consumer = connection.journal_tail().create().map_err(|error| client(&error))?;
         let handle = connection.watermarks().create().map_err(|error| client(&error))?;
@@ -80,8 +87,11 @@ impl<A: Application> JournalTail<A> {
         let (commands, joins) = commands::channel();
         let (shown, progress) = watch::channel(TailProgress::at_start(count));
         let stop = Arc::new(StopSignal::default());
+        let (feed, fed) = feed();
         let tail = Tail {
             consumer,
+            fed,
+            is_fed: Partition::all(count).map(|_| false).collect(),
             ends: Arc::clone(&ends),
             reader: JournalReader::new(application, journal.clone(), count),
             journal,
@@ -96,7 +106,12 @@ impl<A: Application> JournalTail<A> {
             .name("journal-tail".to_owned())
             .spawn(move || tail.run())
             .map_err(|error| client(&error))?;
-        Ok(Self { commands, progress, ends, count, stop, thread: Some(thread) })
+        Ok(Self { commands, progress, ends, count, feed, stop, thread: Some(thread) })
+    }
+
+    /// Where the shards of this process offer what they have confirmed.
+    pub fn feed(&self) -> &FeedSource<A::Entry> {
+        &self.feed
     }
 
     /// Joins a follower, which gets every entry from these offsets on, given by partition. Its
@@ -156,7 +171,7 @@ impl Ends {
             partitions.add_partition(self.journal.as_str(), partition.number());
         }
         let ends = fetch_offsets(&self.handle, partitions, (rdkafka::Offset::End, at_most))
-            .map_err(|error| TailError::Client(error.to_string()))?;
+            .map_err(|error| client(&error))?;
         let end = |partition: Partition| {
             offset_in(&ends, self.journal.as_str(), partition.number())
                 .ok_or_else(|| TailError::Client(format!("{} has no end", self.journal)))
@@ -165,9 +180,16 @@ impl Ends {
     }
 }
 
+fn client(error: &dyn std::fmt::Display) -> TailError {
+    TailError::Client(error.to_string())
+}
+
 /// What the thread owns.
 struct Tail<A: Application> {
     consumer: BaseConsumer,
+    fed: FeedEnd<A::Entry>,
+    /// By partition: whether its entries come from its shard, and it is not fetched.
+    is_fed: Vec<bool>,
     ends: Arc<Ends>,
     reader: JournalReader<A>,
     journal: TopicName,
@@ -196,7 +218,8 @@ impl<A: Application> Tail<A> {
         if self.fanout.is_empty() {
             return Ok(());
         }
-        let entries = self.read()?;
+        let mut entries = self.take_fed()?;
+        self.read(&mut entries)?;
         self.note_positions()?;
         let stop = &self.stop;
         self.fanout.deliver(&entries, &self.reached, || stop.is_raised());
@@ -222,6 +245,7 @@ impl<A: Application> Tail<A> {
 
     fn go_back(&mut self) -> Result<(), TailError> {
         let Some(mut from) = self.fanout.needed() else { return Ok(()) };
+        self.fetch_all()?;
         if !self.reached.is_empty() {
             for (from, reached) in from.iter_mut().zip(&self.reached) {
                 *from = (*from).min(*reached);
@@ -239,17 +263,83 @@ impl<A: Application> Tail<A> {
             let offset = rdkafka::Offset::Offset(offset.number());
             partitions
                 .add_partition_offset(self.journal.as_str(), partition.number(), offset)
-                .map_err(|error| TailError::Client(error.to_string()))?;
+                .map_err(|error| client(&error))?;
         }
-        self.consumer.assign(&partitions).map_err(|error| TailError::Client(error.to_string()))?;
+        self.consumer.assign(&partitions).map_err(|error| client(&error))?;
         self.reached = from;
         Ok(())
     }
 
-    /// The entries that are there, at most a batch, waiting for the first one.
-    fn read(&mut self) -> Result<Vec<Arc<Tailed<A::Entry>>>, TailError> {
+    /// What the shards of this process offer, waiting for it where nothing is fetched.
+    fn take_fed(&mut self) -> Result<Vec<Arc<Tailed<A::Entry>>>, TailError> {
         let mut entries = Vec::new();
-        let mut wait = POLL_WAIT;
+        if self.fed.has_lost() {
+            self.fetch_all()?;
+        }
+        let mut wait = if self.is_fed.iter().all(|fed| *fed) { POLL_WAIT } else { Duration::ZERO };
+        while entries.len() < MAX_BATCH {
+            match self.fed.next(wait) {
+                None => break,
+                Some(Fed::Gap(partition)) => self.fetch(partition)?,
+                Some(Fed::Entries(confirmed)) => self.adopt(&confirmed, &mut entries)?,
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(entries)
+    }
+
+    /// Takes what follows; a partition whose shard is level with the reader is fed from here on.
+    fn adopt(
+        &mut self,
+        confirmed: &Confirmed<A::Entry>,
+        entries: &mut Vec<Arc<Tailed<A::Entry>>>,
+    ) -> Result<(), TailError> {
+        let partition = confirmed.partition;
+        let link = self.reader.link(partition);
+        let Some(next) = link.and_then(|link| confirmed.after(link)) else {
+            // Either the reader is further already, or what was offered does not follow.
+            return self.fetch(partition);
+        };
+        entries.extend(next.iter().map(Arc::clone));
+        self.reader.advance(partition, confirmed.end());
+        let Some(reached) = self.reached.get_mut(partition.index()) else { return Ok(()) };
+        *reached = (*reached).max(confirmed.reached);
+        if !std::mem::replace(&mut self.is_fed[partition.index()], true) {
+            let mut leaving = TopicPartitionList::new();
+            leaving.add_partition(self.journal.as_str(), partition.number());
+            self.consumer.incremental_unassign(&leaving).map_err(|error| client(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Fetches a partition again, from where it stands, if it was fed.
+    fn fetch(&mut self, partition: Partition) -> Result<(), TailError> {
+        let index = partition.index();
+        if !self.is_fed.get_mut(index).is_some_and(std::mem::take) {
+            return Ok(());
+        }
+        let mut joining = TopicPartitionList::new();
+        let offset = rdkafka::Offset::Offset(self.reached[index].number());
+        joining
+            .add_partition_offset(self.journal.as_str(), partition.number(), offset)
+            .map_err(|error| client(&error))?;
+        self.consumer.incremental_assign(&joining).map_err(|error| client(&error))
+    }
+
+    fn fetch_all(&mut self) -> Result<(), TailError> {
+        Partition::all(self.ends.count).try_for_each(|partition| self.fetch(partition))
+    }
+
+    /// Adds the entries that the broker gives, at most a batch, waiting for the first one where
+    /// nothing else may come.
+    fn read(&mut self, entries: &mut Vec<Arc<Tailed<A::Entry>>>) -> Result<(), TailError> {
+        let fed = self.is_fed.iter().filter(|fed| **fed).count();
+        let mut wait = match fed {
+            _ if !entries.is_empty() => Duration::ZERO,
+            0 => POLL_WAIT,
+            all if all == self.is_fed.len() => Duration::ZERO,
+            _ => MIXED_WAIT,
+        };
         while entries.len() < MAX_BATCH {
             match self.consumer.poll(wait) {
                 None => break,
@@ -257,6 +347,9 @@ impl<A: Application> Tail<A> {
                     let places =
                         (Partition::new(message.partition()), Offset::new(message.offset()));
                     let (Some(partition), Some(offset)) = places else { continue };
+                    if self.is_fed.get(partition.index()) == Some(&true) {
+                        continue;
+                    }
                     let position = Position { partition, offset };
                     let record = JournalRecord { position, record: detach(&message) };
                     entries.push(Arc::new(self.reader.take(record)?));
@@ -274,14 +367,17 @@ impl<A: Application> Tail<A> {
                 }
             }
         }
-        Ok(entries)
+        Ok(())
     }
 
     /// Where reading stands, markers included.
     fn note_positions(&mut self) -> Result<(), TailError> {
         let positions =
-            self.consumer.position().map_err(|error| TailError::Client(error.to_string()))?;
+            self.consumer.position().map_err(|error| client(&error))?;
         for (partition, reached) in Partition::all(self.ends.count).zip(&mut self.reached) {
+            if self.is_fed[partition.index()] {
+                continue;
+            }
             if let Some(position) = offset_in(&positions, self.journal.as_str(), partition.number())
             {
                 *reached = position;

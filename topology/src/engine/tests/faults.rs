@@ -10,6 +10,7 @@ use schemas::{Offset, Partition, Topic};
 use super::tally::{Tally, record};
 use crate::engine::clock::ManualClock;
 use crate::engine::failure::ShardError;
+use crate::engine::feed::Feed;
 use crate::engine::governor::Governor;
 use crate::engine::memory_broker::{Fault, MemoryBroker};
 use crate::engine::memory_log::MemoryLog;
@@ -184,6 +185,7 @@ fn a_zombie_cannot_write_and_learns_that_it_is_one() {
             journal: Topic::Journal.name(&"payments".parse().expect("valid")),
             partition: shard_zero(),
             stop: Arc::new(StopSignal::default()),
+            feed: Feed::nowhere(),
         })
     };
     let (mut zombie, mut heir) = (shard(), shard());

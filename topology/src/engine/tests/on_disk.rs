@@ -9,6 +9,7 @@ use schemas::{Partition, Topic};
 
 use super::tally::{COUNTERS, Tally, record};
 use crate::engine::clock::ManualClock;
+use crate::engine::feed::Feed;
 use crate::engine::governor::Governor;
 use crate::engine::memory_broker::{Fault, MemoryBroker};
 use crate::engine::memory_log::MemoryLog;
@@ -35,6 +36,7 @@ fn start(broker: &MemoryBroker, directory: &Path) -> DiskShard {
         journal,
         partition,
         stop: Arc::new(StopSignal::default()),
+        feed: Feed::nowhere(),
     })
 }
 
