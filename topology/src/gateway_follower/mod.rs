@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use connectors::gateway::client::GatewayClient;
 use connectors::gateway::operation::OperationRequest;
-use connectors::gateway::simulator_client::SimulatorGateway;
 use processors::policy::PlaintextRule;
 use schemas::Sealed;
 use schemas::entry::Entry;
@@ -48,7 +48,7 @@ pub struct GatewayFollower {
     /// The gateway, by its name in the log.
     pub name: schemas::GatewayName,
     /// Its client.
-    pub gateway: SimulatorGateway,
+    pub gateway: GatewayClient,
     /// The longest that one call may take.
     pub call_timeout: Duration,
     /// How many calls may be under way.
