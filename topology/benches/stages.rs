@@ -34,6 +34,9 @@ use topology::engine::store::{Head, Store, StoreIdentity};
 use topology::ledger::{Ledger, schema_header};
 use topology::views::{PaymentViews, ViewStore};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ID: SchemaId = SchemaId(7);
 const AT_MS: i64 = 1_767_323_045_678;
 const WALLETS: usize = 1_000;
@@ -43,19 +46,26 @@ const BATCH: usize = 300;
 
 fn main() {
     let mut run = Run::new();
-    let inputs: Vec<Record> = (0..PAYMENTS).map(pay).collect();
-    let requested = run.handle(Topic::Commands, inputs);
-    let results: Vec<Record> = requested.iter().map(|(_, entry)| succeeded(entry)).collect();
-    let completed = run.handle(Topic::GatewayResults, results);
-    run.view(&requested);
-    run.view(&completed);
-    run.read_back(&requested);
-    run.read_back(&completed);
+    let mut results = Vec::new();
+    for first in (0..PAYMENTS).step_by(BATCH) {
+        // Results come a batch after their requests.
+        let completed = run.handle(Topic::GatewayResults, std::mem::take(&mut results));
+        let inputs = (first..PAYMENTS.min(first + BATCH)).map(pay).collect();
+        let requested = run.handle(Topic::Commands, inputs);
+        results = requested.iter().map(|(_, entry)| succeeded(entry)).collect();
+        for handled in [completed, requested] {
+            run.view(&handled);
+            run.read_back(&handled);
+        }
+    }
     run.print();
     let ticks = procfs::process::Process::myself().and_then(|me| me.stat()).expect("procfs");
     let seconds = (ticks.utime + ticks.stime) as f64 / procfs::ticks_per_second() as f64;
     let each = seconds * 1e6 / PAYMENTS as f64;
-    println!("{:<22}{each:>8.2} us/payment (all threads, making the inputs too)", "CPU of the process");
+    println!(
+        "{:<22}{each:>8.2} us/payment (all threads, making the inputs too)",
+        "CPU of the process"
+    );
 }
 
 struct Run {
@@ -64,6 +74,7 @@ struct Run {
     views: PaymentViews,
     head: Head,
     positions: Positions,
+    offsets: [i64; 2],
     stages: Vec<(&'static str, Duration)>,
     bytes: usize,
     _directory: tempfile::TempDir,
@@ -77,15 +88,18 @@ impl Run {
         let (ledger, _) = Ledger::new(policy(), Arc::new(SchemaCatalog::default()), None);
         ledger.set_entry_schema(ID);
         let journal = Topic::Journal.name(&"payments".parse().expect("valid"));
-        let identity = StoreIdentity { journal: journal.clone(), partition: shard(), format: "1".into() };
+        let identity =
+            StoreIdentity { journal: journal.clone(), partition: shard(), format: "1".into() };
         let memory = StoreMemory::of_bytes(256 << 20);
-        let store = RocksStore::open(&directory.path().join("shard"), identity, ledger.columns(), &memory)
-            .expect("opens");
+        let store =
+            RocksStore::open(&directory.path().join("shard"), identity, ledger.columns(), &memory)
+                .expect("opens");
         let views = ViewStore::open(&directory.path().join("views")).expect("opens");
         let views = PaymentViews::new(views, one()).expect("opens");
         let mut run = Self {
             head: Head::genesis(&journal, shard()),
             positions: Positions::default(),
+            offsets: [0; 2],
             stages: Vec::new(),
             bytes: 0,
             ledger,
@@ -93,7 +107,8 @@ impl Run {
             views,
             _directory: directory,
         };
-        let opened: Vec<Record> = (0..WALLETS).flat_map(|number| [open(number), deposit(number)]).collect();
+        let opened: Vec<Record> =
+            (0..WALLETS).flat_map(|number| [open(number), deposit(number)]).collect();
         let opened = run.handle(Topic::Operations, opened);
         run.view(&opened);
         run.stages.clear();
@@ -103,8 +118,12 @@ impl Run {
 
     fn handle(&mut self, topic: Topic, records: Vec<Record>) -> Handled {
         let mut handled = Vec::new();
-        let [mut decode, mut decide, mut encode, mut evolve, mut hash, mut write] = [Duration::ZERO; 6];
-        let records: Vec<InputRecord> = (0..)
+        let [mut decode, mut decide, mut encode, mut evolve, mut hash, mut write] =
+            [Duration::ZERO; 6];
+        let next = &mut self.offsets[usize::from(topic == Topic::GatewayResults)];
+        let from = *next;
+        *next += i64::try_from(records.len()).expect("small");
+        let records: Vec<InputRecord> = (from..)
             .zip(records)
             .map(|(offset, record)| InputRecord {
                 topic,
@@ -136,14 +155,23 @@ impl Run {
                 let encoded = self.ledger.encode(&entry).expect("encodes");
                 let since = lap(&mut encode, since);
                 let header = self.ledger.header(&entry);
-                fold(&self.ledger, &mut overlay, &mut self.positions, (&header, &entry)).expect("folds");
+                fold(&self.ledger, &mut overlay, &mut self.positions, (&header, &entry))
+                    .expect("folds");
                 let since = lap(&mut evolve, since);
                 self.head.seq = header.seq;
                 self.head.hash = header.prev_hash.link(Some(&encoded.key), Some(&encoded.value));
                 lap(&mut hash, since);
                 self.bytes += encoded.value.len();
-                let position = Position { partition: shard(), offset: Offset::new(i64::try_from(header.seq).expect("small")).expect("valid") };
-                let record = Record { timestamp_ms: AT_MS, key: Some(encoded.key), value: Some(encoded.value), headers: encoded.headers };
+                let position = Position {
+                    partition: shard(),
+                    offset: Offset::new(i64::try_from(header.seq).expect("small")).expect("valid"),
+                };
+                let record = Record {
+                    timestamp_ms: AT_MS,
+                    key: Some(encoded.key),
+                    value: Some(encoded.value),
+                    headers: encoded.headers,
+                };
                 handled.push((JournalRecord { position, record }, entry));
             }
             let since = Instant::now();
@@ -163,7 +191,9 @@ impl Run {
                 Arc::new(Tailed {
                     position: record.position,
                     key: record.record.key.clone(),
-                    hash: entry.prev_hash.link(record.record.key.as_deref(), record.record.value.as_deref()),
+                    hash: entry
+                        .prev_hash
+                        .link(record.record.key.as_deref(), record.record.value.as_deref()),
                     seq: entry.seq.unsigned_abs(),
                     timestamp_ms: AT_MS,
                     entry: entry.clone(),
@@ -341,7 +371,9 @@ fn succeeded(entry: &Entry) -> Record {
                 amount: 10_000,
                 currency: "USD".to_owned(),
             },
-            evidence: Some(schemas::Sealed::plaintext(r#"{"id":"ch_0123456789abcdef01234567","status":"succeeded","amount":10000,"currency":"USD"}"#)),
+            evidence: Some(schemas::Sealed::plaintext(
+                r#"{"id":"ch_0123456789abcdef01234567","status":"succeeded","amount":10000,"currency":"USD"}"#,
+            )),
             observed_at: Timestamp::from_millis(AT_MS),
             correlation_id: asked.correlation_id.clone(),
         },

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use topology::cli;
 
+/// A payment makes some 500 small allocations on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A payment engine whose database is a Kafka log.
 ///
 /// Wallets hold money; a payment reserves it, an external gateway is charged, and whatever fails is

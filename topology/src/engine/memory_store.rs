@@ -70,12 +70,12 @@ impl Store for MemoryStore {
 
     fn write(&self, changes: Changes) -> Result<(), StateError> {
         let mut content = self.lock();
-        for (column, changed) in changes.into_accepted() {
+        for (column, changed) in changes.into_rows().sorted() {
             let rows = content.get_mut(column).ok_or_else(|| no_such(column))?;
             for (key, change) in changed {
                 match change {
-                    Some(value) => rows.insert(key, value),
-                    None => rows.remove(&key),
+                    Some(value) => rows.insert(key.to_vec(), value.to_vec()),
+                    None => rows.remove(key),
                 };
             }
         }

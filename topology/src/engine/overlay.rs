@@ -5,30 +5,23 @@
 //! kept apart until it is accepted, so that an entry that fails leaves no trace. [`Overlay`] reads
 //! through: entry, then transaction, then store.
 
-use std::collections::HashMap;
-
 use super::application::{ReadState, StateError, WriteState};
+use super::rows::{Change, Rows};
 use super::store::Store;
-
-/// What a set of changes holds for a key: a value, or that the key is gone.
-type Change = Option<Vec<u8>>;
 
 /// The changes of the entries accepted so far, and of the one under way.
 #[derive(Debug, Default)]
 pub struct Changes {
-    accepted: HashMap<&'static str, HashMap<Vec<u8>, Change>>,
+    accepted: Rows,
     /// An entry touches about ten keys: searching a list from its end beats hashing.
     entry: Vec<(&'static str, Vec<u8>, Change)>,
-    /// Bytes of keys and values accepted, roughly: the bound of a restore's chunk.
-    weight: usize,
 }
 
 impl Changes {
     /// Keeps what the entry under way changed.
     pub fn accept(&mut self) {
         for (column, key, change) in self.entry.drain(..) {
-            self.weight += key.len() + change.as_ref().map_or(0, Vec::len);
-            self.accepted.entry(column).or_default().insert(key, change);
+            self.accepted.insert(column, key, change);
         }
     }
 
@@ -37,9 +30,9 @@ impl Changes {
         self.entry.clear();
     }
 
-    /// Bytes of keys and values accepted, roughly.
+    /// Bytes of keys and values accepted, roughly: the bound of a restore's chunk.
     pub fn weight(&self) -> usize {
-        self.weight
+        self.accepted.weight()
     }
 
     /// Whether nothing was accepted.
@@ -49,25 +42,22 @@ impl Changes {
 
     /// Sets a key, outside of any entry.
     pub fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
-        self.weight += key.len() + value.len();
-        self.accepted.entry(column).or_default().insert(key, Some(value));
+        self.accepted.insert(column, key, Some(value));
     }
 
     /// Removes a key, outside of any entry.
     pub fn delete(&mut self, column: &'static str, key: Vec<u8>) {
-        self.accepted.entry(column).or_default().insert(key, None);
+        self.accepted.insert(column, key, None);
     }
 
     /// What was accepted, for the store to write.
-    pub fn into_accepted(
-        self,
-    ) -> impl Iterator<Item = (&'static str, HashMap<Vec<u8>, Option<Vec<u8>>>)> {
-        self.accepted.into_iter()
+    pub fn into_rows(self) -> Rows {
+        self.accepted
     }
 
     fn find(&self, column: &'static str, key: &[u8]) -> Option<&Change> {
         let of_entry = self.entry.iter().rev().find(|(c, k, _)| *c == column && k == key);
-        of_entry.map(|(_, _, change)| change).or_else(|| self.accepted.get(column)?.get(key))
+        of_entry.map(|(_, _, change)| change).or_else(|| self.accepted.get(column, key))
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use processors::projection::{ReadRows, project};
 use processors::{StateError, encode_row};
-use rocksdb::WriteBatch;
 use schemas::entry::Entry;
 use schemas::event::Event;
 use schemas::read_model::{PaymentRow, WalletRow};
 use schemas::{EntryHash, Partition, PaymentId, Position, WalletId};
+
+use crate::engine::rows::Rows;
 
 use super::queries::{index_keys, movement_key};
 use super::store::{
@@ -19,7 +20,7 @@ use super::store::{
 /// Rows that are not written yet, over those that are.
 pub(super) struct Batch<'a> {
     store: &'a ViewStore,
-    write: WriteBatch,
+    rows: Rows,
     payments: BTreeMap<PaymentId, PaymentRow>,
     wallets: BTreeMap<WalletId, WalletRow>,
     heads: BTreeMap<Partition, ViewHead>,
@@ -49,7 +50,7 @@ impl<'a> Batch<'a> {
     pub fn new(store: &'a ViewStore) -> Self {
         Self {
             store,
-            write: WriteBatch::default(),
+            rows: Rows::default(),
             payments: BTreeMap::new(),
             wallets: BTreeMap::new(),
             heads: BTreeMap::new(),
@@ -75,7 +76,7 @@ impl<'a> Batch<'a> {
         for row in changes.payments {
             if is_new(&row) {
                 for key in index_keys(&row) {
-                    self.write.put_cf(self.store.column(PAYMENT_INDEX), key, []);
+                    self.rows.insert(PAYMENT_INDEX, key, Some(Vec::new()));
                 }
             }
             self.payments.insert(row.id, row);
@@ -84,12 +85,11 @@ impl<'a> Batch<'a> {
             self.wallets.insert(row.id, row);
         }
         for row in &changes.deposits {
-            let column = self.store.column(DEPOSITS);
-            self.write.put_cf(column, row.id.as_bytes(), encode_row(row));
+            self.rows.insert(DEPOSITS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
         }
         for row in &changes.movements {
             let key = movement_key(row.wallet_id, row.position.offset.number());
-            self.write.put_cf(self.store.column(MOVEMENTS), key, encode_row(row));
+            self.rows.insert(MOVEMENTS, key, Some(encode_row(row)));
         }
         let head = ViewHead { offset: position.offset, seq: entry.seq, hash };
         self.heads.insert(position.partition, head);
@@ -99,17 +99,15 @@ impl<'a> Batch<'a> {
     /// Writes everything at once.
     pub fn commit(mut self) -> Result<(), ViewStoreError> {
         for row in self.payments.values() {
-            let column = self.store.column(PAYMENTS);
-            self.write.put_cf(column, row.id.as_bytes(), encode_row(row));
+            self.rows.insert(PAYMENTS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
         }
         for row in self.wallets.values() {
-            let column = self.store.column(WALLETS);
-            self.write.put_cf(column, row.id.as_bytes(), encode_row(row));
+            self.rows.insert(WALLETS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
         }
         for (partition, head) in &self.heads {
             let (key, value) = head_row(*partition, head);
-            self.write.put_cf(self.store.column(META), key, value);
+            self.rows.insert(META, key, Some(value));
         }
-        self.store.db.write_without_wal(self.write).map_err(|error| self.store.failed(error))
+        self.store.write(self.rows)
     }
 }

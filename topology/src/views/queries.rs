@@ -95,11 +95,12 @@ impl Views for PaymentViews {
             Some((created_at, id)) => index_key(&scope, created_at, id),
             None => scope_end(&scope, filter.created_to),
         };
-        let column = self.store.column(PAYMENT_INDEX);
         let mode = IteratorMode::From(&newest, Direction::Reverse);
         let mut rows = Vec::new();
         let mut last = None;
-        for (scanned, item) in self.store.db.iterator_cf(column, mode).enumerate() {
+        let keys =
+            self.store.scan(PAYMENT_INDEX, mode).map_err(|error| ViewError(error.to_string()))?;
+        for (scanned, item) in keys.enumerate() {
             let (key, _) = item.map_err(|error| ViewError(error.to_string()))?;
             let Some((created_at, id)) = read_index_key(&scope, &key) else { break };
             if filter.created_from.is_some_and(|from| created_at < from) {
@@ -125,10 +126,10 @@ impl Views for PaymentViews {
         page: PageRequest<i64>,
     ) -> Result<Page<WalletMovement, i64>, ViewError> {
         let newest = movement_key(wallet, page.after.unwrap_or(i64::MAX));
-        let column = self.store.column(MOVEMENTS);
         let mode = IteratorMode::From(&newest, Direction::Reverse);
         let mut rows: Vec<WalletMovement> = Vec::new();
-        for item in self.store.db.iterator_cf(column, mode) {
+        let rows_of = self.store.scan(MOVEMENTS, mode);
+        for item in rows_of.map_err(|error| ViewError(error.to_string()))? {
             let (key, value) = item.map_err(|error| ViewError(error.to_string()))?;
             if !key.starts_with(wallet.as_bytes()) {
                 break;

@@ -6,16 +6,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use processors::{decode_row, encode_row};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, ErrorKind, IteratorMode, Options,
+    WriteBatch,
 };
 use schemas::{EntryHash, Offset, Partition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::rocks_store::is_lock_held;
+use crate::engine::rows::{RecentBounds, RecentRows, Rows};
 
 /// The version of the rows and their keys. A new one is built beside the old.
 pub const VIEW_VERSION: u32 = 1;
@@ -27,6 +30,9 @@ const WRITE_BUFFER_BYTES: usize = 64 << 20;
 /// All write buffers together: what a kill makes this process read again from the journal, and a
 /// few hundred thousand rows to be written in one go.
 const WRITE_BUFFERS_BYTES: usize = 96 << 20;
+/// What may be in memory only: some 150 ms under load, in which most payments end, so that their
+/// rows are written once.
+const RECENT: RecentBounds = RecentBounds { weight: 16 << 20, writes: 16 };
 /// Files that wait before they are merged: fewer, larger merges.
 const FILES_BEFORE_MERGE: i32 = 8;
 
@@ -75,8 +81,9 @@ pub enum ViewStoreError {
 
 /// The rows.
 pub struct ViewStore {
-    pub(super) db: DB,
+    db: DB,
     path: PathBuf,
+    recent: RwLock<RecentRows>,
 }
 
 impl ViewStore {
@@ -103,7 +110,7 @@ impl ViewStore {
                 open(&path).map_err(|error| failed(error.to_string()))?
             }
         };
-        Ok(Self { db, path })
+        Ok(Self { db, path, recent: RwLock::new(RecentRows::new(RECENT)) })
     }
 
     /// The error that stops the follower; the next [`ViewStore::open`] starts from nothing.
@@ -132,7 +139,7 @@ impl ViewStore {
     pub fn heads(&self) -> Result<BTreeMap<Partition, ViewHead>, ViewStoreError> {
         let unreadable = || self.diverged("its heads are unreadable".to_owned());
         let mut heads = BTreeMap::new();
-        for row in self.db.iterator_cf(self.column(META), IteratorMode::Start) {
+        for row in self.scan(META, IteratorMode::Start)? {
             let (key, value) = row.map_err(|error| self.judged(&error))?;
             let number: [u8; 4] = (*key).try_into().map_err(|_| unreadable())?;
             let partition = Partition::new(i32::from_be_bytes(number)).ok_or_else(unreadable)?;
@@ -150,10 +157,57 @@ impl ViewStore {
         column: &str,
         key: &[u8],
     ) -> Result<Option<T>, ViewStoreError> {
+        if let Some(known) = self.recent().get(column, key) {
+            let row = known.as_deref().map(decode_row).transpose();
+            return row.map_err(|error| self.diverged(error.to_string()));
+        }
         let bytes = self.db.get_pinned_cf(self.column(column), key);
         let bytes = bytes.map_err(|error| self.judged(&error))?;
         let row = bytes.map(|bytes| decode_row(&bytes)).transpose();
         row.map_err(|error| self.diverged(error.to_string()))
+    }
+
+    /// Shows a set of changes, all at once.
+    pub(super) fn write(&self, rows: Rows) -> Result<(), ViewStoreError> {
+        let is_full = self.recent.write().unwrap_or_else(PoisonError::into_inner).absorb(rows);
+        if is_full { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what is in memory only.
+    fn flush(&self) -> Result<(), ViewStoreError> {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = WriteBatch::default();
+        for (column, rows) in recent.unwritten().sorted() {
+            let column = self.column(column);
+            for (key, change) in rows {
+                match change {
+                    Some(value) => batch.put_cf(column, key, value),
+                    None => batch.delete_cf(column, key),
+                }
+            }
+        }
+        self.db.write_without_wal(batch).map_err(|error| self.judged(&error))?;
+        recent.note_written();
+        Ok(())
+    }
+
+    fn recent(&self) -> RwLockReadGuard<'_, RecentRows> {
+        self.recent.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All rows of a column in the order of their keys, from a key on.
+    pub(super) fn scan<'a>(
+        &'a self,
+        column: &str,
+        mode: IteratorMode<'_>,
+    ) -> Result<
+        impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>> + 'a,
+        ViewStoreError,
+    > {
+        if !self.recent().unwritten().is_empty() {
+            self.flush()?;
+        }
+        Ok(self.db.iterator_cf(self.column(column), mode))
     }
 
     /// BLAKE3 over every column, key and value in order: equal for equal rows.
@@ -165,7 +219,7 @@ impl ViewStore {
         };
         for column in COLUMNS {
             add(column.as_bytes());
-            for row in self.db.iterator_cf(self.column(column), IteratorMode::Start) {
+            for row in self.scan(column, IteratorMode::Start)? {
                 let (key, value) = row.map_err(|error| self.judged(&error))?;
                 add(&key);
                 add(&value);
@@ -176,6 +230,14 @@ impl ViewStore {
 }
 
 /// The key of a partition's head.
+impl Drop for ViewStore {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush() {
+            tracing::warn!(%error, "A view is a little behind; the journal has the rest.");
+        }
+    }
+}
+
 pub(super) fn head_row(partition: Partition, head: &ViewHead) -> (Vec<u8>, Vec<u8>) {
     (partition.number().to_be_bytes().to_vec(), encode_row(head))
 }
