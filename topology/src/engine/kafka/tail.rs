@@ -372,6 +372,9 @@ impl<A: Application> Tail<A> {
 
     /// Where reading stands, markers included.
     fn note_positions(&mut self) -> Result<(), TailError> {
+        if self.is_fed.iter().all(|fed| *fed) {
+            return Ok(());
+        }
         let positions = self.consumer.position().map_err(|error| client(&error))?;
         for (partition, reached) in Partition::all(self.ends.count).zip(&mut self.reached) {
             if self.is_fed[partition.index()] {
