@@ -68,6 +68,8 @@ const REGISTRY_BOUND: Duration = Duration::from_secs(15);
 const MAX_REQUESTS: u64 = 4_000;
 /// Payments under way at once when nobody waits for an answer.
 const MAX_PAYMENTS: u64 = 200_000;
+/// The first Ctrl-C ends the sending, the second the waiting; the next ends the process.
+const PATIENCE: u32 = 2;
 /// In a search, a system that is so many seconds behind does not keep the rate.
 const SEARCH_BACKLOG_SECONDS: f64 = 2.0;
 /// The largest `--amount`, minor units: the funds of a wallet last for ten million of them.
@@ -238,7 +240,8 @@ Examples:
   holdfast load --json | jq '.terminal_ms.p95, .processes'
 
 Outcomes for --mix: {}.
-Ctrl-C stops sending, waits for what is under way and reports; a second one does not wait.
+Ctrl-C stops sending, waits for what is under way and reports; a second one does not wait,
+a third one leaves at once.
 
 Exit code: 0 all payments ended at the rate at which they were sent and the audit is clean,
 1 they did not or it is not, 2 the load could not be made.
@@ -375,7 +378,9 @@ async fn schema_ids(target: &Target) -> anyhow::Result<WriterIds> {
 
 async fn count_interrupts(interrupts: Arc<AtomicU32>) {
     while tokio::signal::ctrl_c().await.is_ok() {
-        interrupts.fetch_add(1, Ordering::Relaxed);
+        if interrupts.fetch_add(1, Ordering::Relaxed) >= PATIENCE {
+            std::process::exit(i32::from(EXIT_NOT_MADE));
+        }
     }
 }
 

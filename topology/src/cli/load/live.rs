@@ -74,9 +74,9 @@ impl Live {
 }
 
 impl Counts {
-    /// Payments that have neither ended nor gone wrong.
+    /// Payments that have not ended; those without a proper answer may yet.
     pub(super) fn under_way(self) -> u64 {
-        self.sent.saturating_sub(self.ended() + self.failed)
+        self.sent.saturating_sub(self.ended())
     }
 
     /// Payments that have ended.

@@ -105,7 +105,7 @@ impl InputProducer {
 }
 
 /// Sends everything. Blocks.
-pub(super) fn send(job: Job, clients: &Clients, schema: SchemaId) -> anyhow::Result<Handover> {
+pub(super) fn send(job: &Job, clients: &Clients, schema: SchemaId) -> anyhow::Result<Handover> {
     let tenant = TenantId::default_tenant();
     let producer = InputProducer::new(clients)?;
     let mut handover = job.handover();
@@ -122,7 +122,7 @@ pub(super) fn send(job: Job, clients: &Clients, schema: SchemaId) -> anyhow::Res
         }
         let under_way = job.live.counts().under_way();
         let is_sent = under_way < job.max_in_flight && {
-            let command = command(&job, due, &tenant);
+            let command = command(job, due, &tenant);
             let number = usize::try_from(due.number)?;
             producer.send(&job.payers[due.wallet], &command, (schema, number))?
         };

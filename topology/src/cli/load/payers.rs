@@ -30,7 +30,7 @@ const RAIL: &str = "load";
 /// Operations that may wait for their decision: enough to fill batches.
 const MAX_UNDECIDED: u32 = 5_000;
 /// How long the ledger may decide nothing before the attempt is given up.
-const STALL_BOUND: Duration = Duration::from_secs(60);
+const STALL_BOUND: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 const FLUSH_BOUND: Duration = Duration::from_secs(30);
 

@@ -94,7 +94,7 @@ fn line(phase: Phase, counts: Counts, lately: Counts, elapsed: Duration) -> Stri
         rate(lately.completed),
         counts.refused,
         counts.failed,
-        counts.under_way(),
+        counts.under_way().saturating_sub(counts.failed),
     )
 }
 

@@ -121,7 +121,7 @@ impl Ground {
         let (clients, path, schema) = (self.clients.clone(), self.path.clone(), self.ids.command);
         spawn_blocking(move || match path {
             Path::Http(api) => over_http::send(job, &api),
-            Path::Kafka => over_kafka::send(job, &clients, schema),
+            Path::Kafka => over_kafka::send(&job, &clients, schema),
         })
     }
 

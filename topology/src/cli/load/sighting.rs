@@ -125,3 +125,115 @@ impl<'e> Sighting<'e> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::entry::{Decision, Entry, Input, InputBody, READER_VERSION, Source};
+    use schemas::event::{Event, PaymentCompleted, PaymentFailed, PaymentInDoubt};
+    use schemas::inputs::{
+        Command, CommandBody, Envelope, OpenWallet, Operation, OperationBody, Pay,
+    };
+    use schemas::{ByteString, EntryHash, OperationId, PaymentId, SchemaId, Timestamp};
+
+    use super::*;
+
+    fn entry(body: InputBody, decision: Decision, events: Vec<Event>) -> Vec<u8> {
+        let entry = Entry {
+            seq: 1,
+            prev_hash: EntryHash::from([7; 32]),
+            min_reader: READER_VERSION,
+            at: Timestamp::from_millis(1),
+            policy_version: 1,
+            source: Source::Input { topic: "commands".to_owned(), partition: 0, offset: 0 },
+            input: Input { raw_hash: ByteString(vec![1; 32]), schema_id: SchemaId(1), body },
+            decision,
+            events,
+            postings: Vec::new(),
+            balances: Vec::new(),
+            timers: Vec::new(),
+        };
+        codec::encode(&entry, SchemaId(4))
+    }
+
+    fn envelope() -> Envelope {
+        Envelope {
+            command_id: "command".to_owned(),
+            tenant: "default".to_owned(),
+            idempotency_key: "key".to_owned(),
+            correlation_id: String::new(),
+            actor: String::new(),
+            deadline: None,
+        }
+    }
+
+    fn command() -> InputBody {
+        InputBody::Command(Command {
+            envelope: envelope(),
+            body: CommandBody::Pay(Pay {
+                payment_id: "p".to_owned(),
+                wallet_id: "w".to_owned(),
+                amount: 1,
+                currency: "USD".to_owned(),
+                gateway: None,
+                service_id: None,
+                description: None,
+                metadata: None,
+            }),
+        })
+    }
+
+    fn operation() -> InputBody {
+        InputBody::Operation(Operation {
+            envelope: envelope(),
+            body: OperationBody::OpenWallet(OpenWallet {
+                wallet_id: "w".to_owned(),
+                user_id: "u".to_owned(),
+                currency: "USD".to_owned(),
+                label: "main".to_owned(),
+            }),
+        })
+    }
+
+    #[test]
+    fn of_an_entry_is_read_whose_it_is_and_what_it_decided() {
+        let payment_id = PaymentId::from_bytes([8; 16]);
+        let operation_id = OperationId::from_bytes([9; 16]);
+        let doubt = || {
+            let reason = "?".to_owned();
+            Event::PaymentInDoubt(PaymentInDoubt { payment_id, operation_id, reason })
+        };
+        let completed = Event::PaymentCompleted(PaymentCompleted {
+            payment_id,
+            operation_id,
+            gateway: "simulator".parse().expect("a name"),
+            gateway_reference: "ch".to_owned(),
+            captured_amount: 5_i64.try_into().expect("an amount"),
+        });
+        let failed = Event::PaymentFailed(PaymentFailed {
+            payment_id,
+            code: "payment_declined".to_owned(),
+            decline_code: String::new(),
+            message: String::new(),
+        });
+        let id = payment_id.to_string();
+        let accepted = Decision::accepted;
+        let refused = || Decision::refused("misrouted", "elsewhere");
+        let (end_well, end_badly) = (Step::Completed(&id), Step::Failed(&id, "payment_declined"));
+        let rows = [
+            (command(), refused(), vec![], (Some("key"), None), vec![]),
+            (operation(), accepted(), vec![], (None, Some("command")), vec![]),
+            (InputBody::TimerFired {}, accepted(), vec![doubt()], (None, None), vec![]),
+            (command(), accepted(), vec![doubt(), failed], (Some("key"), None), vec![end_badly]),
+            (InputBody::TimerFired {}, accepted(), vec![completed], (None, None), vec![end_well]),
+        ];
+        for (body, decision, events, (key, operation), steps) in rows {
+            let (verdict, code) = (decision.verdict, decision.code.clone());
+            let value = entry(body, decision, events);
+            let sighting = Sighting::of(Some(&value)).expect("our schema");
+            assert_eq!((sighting.command_key(), sighting.operation_id()), (key, operation));
+            assert_eq!((sighting.decision.verdict, sighting.decision.code), (verdict, &*code));
+            assert_eq!(sighting.steps().collect::<Vec<_>>(), steps);
+        }
+        assert!(Sighting::of(Some(&[0, 0, 0, 0, 4, 200])).is_err());
+    }
+}

@@ -52,6 +52,9 @@ mod tests {
     use super::super::latency::Latencies;
     use super::*;
 
+    /// Makes a run that is no success of one that is.
+    type Spoil = fn(&mut Measured);
+
     fn fine() -> Measured {
         let none = Latencies::none().summary();
         Measured {
@@ -78,14 +81,13 @@ mod tests {
     fn every_way_to_fail_is_named() {
         let mix: Mix = "completed=90,decline=10".parse().expect("a mix");
         assert_eq!(reasons(&fine(), &mix), Vec::<String>::new());
-        type Spoil = fn(&mut Measured);
         let rows: [(Spoil, &str); 7] = [
             (|run| run.lost = 2, "2 payments lost"),
             (|run| run.lost_in_warm_up = 1, "1 payments lost"),
             (|run| run.not_sent_in_time = 3, "3 payments not sent in time"),
             (|run| run.unanswered = 4, "4 requests without an answer"),
-            (|run| drop(run.errors.insert("HTTP 500".to_owned(), 5)), "5 errors"),
-            (|run| drop(run.refused.insert("overloaded".to_owned(), 6)), "6 payments refused"),
+            (|run| run.errors = [("HTTP 500".to_owned(), 5)].into(), "5 errors"),
+            (|run| run.refused = [("overloaded".to_owned(), 6)].into(), "6 payments refused"),
             (|run| run.kept = 0.5, "only 50 % ended"),
         ];
         for (spoil, expected) in rows {
