@@ -16,3 +16,4 @@ mod outage;
 mod payments;
 mod races;
 mod rebuild;
+mod roles;

@@ -1,32 +1,34 @@
 //! The gateway follower: does at gateways what the journal asks for, and reports what came of it.
 //!
-//! At least once, and never a false "not sent". After taking over it folds the journal to the end
-//! that it found, from its checkpoint on, and only then calls anything: an operation that was
-//! outstanding by then may have been tried by a predecessor. It tries an operation once; retries
-//! are the ledger's. A gateway that is slow or away makes its own operations wait, never the
-//! journal.
+//! At least once, and never a false "not sent". It folds the journal to the end that it found, from
+//! its checkpoint on, claims its shards ([`claim`]), and only then calls anything: an operation
+//! that was outstanding by then may have been tried by an earlier run. It tries an operation once;
+//! retries are the ledger's. A gateway that is slow or away makes its own operations wait, never
+//! the journal. A follower whose shard was claimed by another one ends with an error.
 
 mod answer;
 mod checkpoint;
+pub mod claim;
 mod outstanding;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::gateway::operation::OperationRequest;
 use connectors::gateway::simulator_client::SimulatorGateway;
 use processors::policy::PlaintextRule;
-use schemas::Sealed;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{GatewayOutcome, GatewayResult};
-use tokio::sync::Semaphore;
+use schemas::{Partition, PartitionCount, Sealed};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use answer::{Provenance, may_send, when_too_late, when_tried};
 pub use checkpoint::Checkpoint;
+use claim::{Claim, Holdings, Meaning};
 pub use outstanding::Outstanding;
 
 use crate::engine::follower::{Follower, Tailed};
@@ -55,6 +57,14 @@ pub struct GatewayFollower {
     pub concurrency: usize,
     /// Whether evidence may stand in the log as plaintext; otherwise it is left out.
     pub plaintext: PlaintextRule,
+    /// Who this follower is.
+    pub claim: Claim,
+    /// Whose operations it does.
+    pub shards: Vec<Partition>,
+    /// How many shards there are.
+    pub partitions: PartitionCount,
+    /// Tells which shards it has not taken over yet.
+    pub missing: watch::Sender<Vec<Partition>>,
     /// Where results go.
     pub log: LogWriter,
     /// Where the checkpoint is kept.
@@ -69,57 +79,139 @@ struct Caller {
 
 impl GatewayFollower {
     /// Follows until the tail ends. `checkpoint` is where this follower stands; `takeover` is where
-    /// the journal ended when it took over.
+    /// the journal ended when it began.
     pub async fn run(
         self,
-        mut checkpoint: Checkpoint,
+        checkpoint: Checkpoint,
         mut follower: Follower<Entry>,
         mut takeover: Takeover,
     ) -> Result<(), FollowerError> {
-        let path = self.checkpoint_path.clone();
         let last_call = self.call_timeout + LAST_RESULT;
-        let bulkhead = Semaphore::new(self.concurrency);
-        let caller = Arc::new(Caller { follower: self, bulkhead });
-        let mut calls = JoinSet::new();
+        let mut following = Following::new(self, checkpoint);
         let mut write_at = tokio::time::interval(CHECKPOINT_EVERY);
-        let mut has_taken_over = false;
-        loop {
-            if !has_taken_over && takeover.reached(&[]) {
-                has_taken_over = true;
-                for request in checkpoint.outstanding.operations().cloned() {
-                    calls.spawn(handle(caller.clone(), request, Provenance::Inherited));
-                }
+        let mut is_folded = false;
+        let ended = loop {
+            if !is_folded && takeover.reached(&[]) {
+                is_folded = true;
+                following.claim();
             }
             tokio::select! {
                 batch = follower.next() => {
-                    let Some(batch) = batch else { break };
-                    for tailed in &batch.entries {
-                        // The batch that reaches the end may hold some from beyond it: they count
-                        // as inherited, which claims less.
-                        let new = fold(&mut checkpoint, tailed, &path)?;
-                        for request in new.into_iter().filter(|_| has_taken_over) {
-                            calls.spawn(handle(caller.clone(), request, Provenance::Fresh));
-                        }
+                    let Some(batch) = batch else { break Ok(()) };
+                    let taken = batch.entries.iter().try_for_each(|tailed| following.take(tailed));
+                    if let Err(error) = taken {
+                        break Err(error);
                     }
+                    // The batch that reaches the end may hold some from beyond it: they count as
+                    // inherited, which claims less.
                     takeover.reached(&batch.reached);
                 }
-                Some(ended) = calls.join_next() => {
+                Some(ended) = following.calls.join_next() => {
                     if let Err(error) = ended {
                         // The ledger's timer turns the missing result into an inquiry.
                         tracing::error!(%error, "A gateway call ended without a result.");
                     }
                 }
-                _ = write_at.tick() => write(&checkpoint, &path),
+                _ = write_at.tick() => following.write(),
+            }
+        };
+        // The tail must not wait for somebody who takes no more.
+        drop(follower);
+        // Calls under way may end; what is cut off stays outstanding in the checkpoint, and the
+        // next run treats it as possibly sent.
+        let calls = &mut following.calls;
+        let drained = async { while calls.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(last_call, drained).await;
+        following.calls.shutdown().await;
+        if !matches!(ended, Err(FollowerError::Diverged { .. })) {
+            following.write();
+        }
+        ended
+    }
+}
+
+/// What a follower has at hand while it follows.
+struct Following {
+    caller: Arc<Caller>,
+    checkpoint: Checkpoint,
+    holdings: Holdings,
+    calls: JoinSet<()>,
+}
+
+impl Following {
+    fn new(follower: GatewayFollower, checkpoint: Checkpoint) -> Self {
+        let bulkhead = Semaphore::new(follower.concurrency);
+        let holdings = Holdings::new(follower.claim, &follower.shards);
+        let caller = Arc::new(Caller { follower, bulkhead });
+        Self { caller, checkpoint, holdings, calls: JoinSet::new() }
+    }
+
+    /// The journal is folded: takes the shards over, those that need it by a claim.
+    fn claim(&mut self) {
+        for shard in self.holdings.folded(&self.checkpoint.outstanding) {
+            self.calls.spawn(claim_shard(Arc::clone(&self.caller), shard));
+        }
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.caller.follower.missing.send_replace(self.holdings.missing());
+    }
+
+    /// Folds one entry, and begins what it asks of this follower.
+    fn take(&mut self, tailed: &Tailed<Entry>) -> Result<(), FollowerError> {
+        let shard = tailed.position.partition;
+        if !self.holdings.includes(shard) {
+            return Ok(());
+        }
+        self.fold(tailed)?;
+        let meaning = Claim::stated_in(&tailed.entry).map(|claim| self.holdings.note(shard, claim));
+        match meaning {
+            Some(Meaning::Superseded) => return Err(FollowerError::Superseded { shard }),
+            Some(Meaning::TakenOver) => {
+                let directory = self.caller.follower.claim.directory();
+                let left = self.checkpoint.outstanding.asked_of(shard, directory);
+                for request in left.cloned().collect::<Vec<_>>() {
+                    self.begin(request, Provenance::Inherited);
+                }
+                tracing::info!(%shard, "A shard's gateway operations are done here.");
+                self.tell();
+            }
+            Some(Meaning::Past) | None => {}
+        }
+        if self.holdings.has(shard) {
+            for event in &tailed.entry.events {
+                if let Event::GatewayOperationRequested(request) = event {
+                    self.begin(request.clone(), Provenance::Fresh);
+                }
             }
         }
-        // Calls under way may end; what is cut off stays outstanding in the checkpoint, and whoever
-        // follows next treats it as possibly sent.
-        let _ =
-            tokio::time::timeout(last_call, async { while calls.join_next().await.is_some() {} })
-                .await;
-        calls.shutdown().await;
-        write(&checkpoint, &path);
         Ok(())
+    }
+
+    fn begin(&mut self, request: GatewayOperationRequested, provenance: Provenance) {
+        self.calls.spawn(handle(Arc::clone(&self.caller), request, provenance));
+    }
+
+    fn fold(&mut self, tailed: &Tailed<Entry>) -> Result<(), FollowerError> {
+        let (position, entry) = (tailed.position, &tailed.entry);
+        let checkpoint = &mut self.checkpoint;
+        if let Some(head) = checkpoint.heads.get(&position.partition)
+            && (entry.seq != head.seq + 1 || entry.prev_hash != head.hash)
+        {
+            Checkpoint::remove(&self.caller.follower.checkpoint_path);
+            return Err(FollowerError::Diverged { seq: head.seq, found: entry.seq });
+        }
+        checkpoint.outstanding.fold(position.partition, entry);
+        let head = ViewHead { offset: position.offset, seq: entry.seq, hash: tailed.hash };
+        checkpoint.heads.insert(position.partition, head);
+        Ok(())
+    }
+
+    fn write(&self) {
+        if let Err(error) = self.checkpoint.write(&self.caller.follower.checkpoint_path) {
+            tracing::warn!(%error, "A checkpoint was not written; a restart folds a little more.");
+        }
     }
 }
 
@@ -137,37 +229,23 @@ pub enum FollowerError {
         /// The entry that came.
         found: i64,
     },
+    /// Another follower has claimed a shard of this one.
+    #[error(
+        "another process with the role gateway has taken over shard {shard}. Stop one of the two, \
+         or give each its own --shards; what was asked of this one is kept for its next start"
+    )]
+    Superseded {
+        /// The shard.
+        shard: Partition,
+    },
 }
 
-/// Folds one entry; gives the operations that it newly asks for.
-fn fold(
-    checkpoint: &mut Checkpoint,
-    tailed: &Tailed<Entry>,
-    path: &Path,
-) -> Result<Vec<GatewayOperationRequested>, FollowerError> {
-    let (position, entry) = (tailed.position, &tailed.entry);
-    if let Some(head) = checkpoint.heads.get(&position.partition)
-        && (entry.seq != head.seq + 1 || entry.prev_hash != head.hash)
-    {
-        Checkpoint::remove(path);
-        return Err(FollowerError::Diverged { seq: head.seq, found: entry.seq });
-    }
-    checkpoint.outstanding.fold(entry);
-    let head = ViewHead { offset: position.offset, seq: entry.seq, hash: tailed.hash };
-    checkpoint.heads.insert(position.partition, head);
-    let mut new = Vec::new();
-    for event in &entry.events {
-        if let Event::GatewayOperationRequested(request) = event {
-            new.push(request.clone());
-        }
-    }
-    Ok(new)
-}
-
-fn write(checkpoint: &Checkpoint, path: &Path) {
-    if let Err(error) = checkpoint.write(path) {
-        tracing::warn!(%error, "A checkpoint was not written; a restart folds a little more.");
-    }
+/// Claims a shard; the claim counts when it is back in the journal.
+async fn claim_shard(caller: Arc<Caller>, shard: Partition) {
+    let follower = &caller.follower;
+    let claim = follower.claim;
+    report(&caller, &claim.record(&follower.name, shard, follower.partitions, wall_clock::now()))
+        .await;
 }
 
 /// Does one operation, once, and reports what came of it until the log has it.
@@ -185,7 +263,12 @@ async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provena
         observed_at: wall_clock::now(),
         correlation_id: request.correlation_id.clone(),
     };
-    while let Err(error) = caller.follower.log.append_result(&result).await {
+    report(&caller, &result).await;
+}
+
+/// Offers a result to the log until it has it.
+async fn report(caller: &Caller, result: &GatewayResult) {
+    while let Err(error) = caller.follower.log.append_result(result).await {
         tracing::warn!(
             payment_id = %result.payment_id,
             correlation_id = %result.correlation_id,
