@@ -4,14 +4,15 @@
 //! that it found, from its checkpoint on, and only then calls anything: an operation that was
 //! outstanding by then may have been tried by a predecessor. It tries an operation once; retries
 //! are the ledger's. A gateway that is slow or away makes its own operations wait, never the
-//! journal.
+//! journal; what waits is a row ([`waiting`]), what is under way a task ([`bulkhead`]).
 
 mod answer;
+mod bulkhead;
 mod checkpoint;
 mod outstanding;
+mod waiting;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::gateway::operation::OperationRequest;
@@ -21,13 +22,14 @@ use schemas::Sealed;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{GatewayOutcome, GatewayResult};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use answer::{Provenance, may_send, when_too_late, when_tried};
+use bulkhead::Bulkhead;
 pub use checkpoint::Checkpoint;
 pub use outstanding::Outstanding;
+use waiting::Turn;
 
 use crate::engine::follower::{Follower, Tailed};
 use crate::log_writer::LogWriter;
@@ -39,9 +41,6 @@ use crate::wall_clock;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// The wait before a result that the log did not take is offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(500);
-
-/// When stopping, how long the last result may take into the log.
-const LAST_RESULT: Duration = Duration::from_secs(1);
 
 /// What the follower is made of.
 pub struct GatewayFollower {
@@ -61,12 +60,6 @@ pub struct GatewayFollower {
     pub checkpoint_path: PathBuf,
 }
 
-/// Calls under way share this.
-struct Caller {
-    follower: GatewayFollower,
-    bulkhead: Semaphore,
-}
-
 impl GatewayFollower {
     /// Follows until the tail ends. `checkpoint` is where this follower stands; `takeover` is where
     /// the journal ended when it took over.
@@ -77,47 +70,37 @@ impl GatewayFollower {
         mut takeover: Takeover,
     ) -> Result<(), FollowerError> {
         let path = self.checkpoint_path.clone();
-        let last_call = self.call_timeout + LAST_RESULT;
-        let bulkhead = Semaphore::new(self.concurrency);
-        let caller = Arc::new(Caller { follower: self, bulkhead });
-        let mut calls = JoinSet::new();
+        let mut bulkhead = Bulkhead::new(self);
         let mut write_at = tokio::time::interval(CHECKPOINT_EVERY);
         let mut has_taken_over = false;
         loop {
             if !has_taken_over && takeover.reached(&[]) {
                 has_taken_over = true;
-                for request in checkpoint.outstanding.operations().cloned() {
-                    calls.spawn(handle(caller.clone(), request, Provenance::Inherited));
+                for request in checkpoint.outstanding.operations() {
+                    bulkhead.push(request, Provenance::Inherited);
                 }
             }
+            bulkhead.begin(&checkpoint.outstanding);
             tokio::select! {
                 batch = follower.next() => {
                     let Some(batch) = batch else { break };
                     for tailed in &batch.entries {
                         // The batch that reaches the end may hold some from beyond it: they count
                         // as inherited, which claims less.
-                        let new = fold(&mut checkpoint, tailed, &path)?;
-                        for request in new.into_iter().filter(|_| has_taken_over) {
-                            calls.spawn(handle(caller.clone(), request, Provenance::Fresh));
+                        fold(&mut checkpoint, tailed, &path)?;
+                        for request in requests(&tailed.entry).filter(|_| has_taken_over) {
+                            bulkhead.push(request, Provenance::Fresh);
                         }
                     }
                     takeover.reached(&batch.reached);
                 }
-                Some(ended) = calls.join_next() => {
-                    if let Err(error) = ended {
-                        // The ledger's timer turns the missing result into an inquiry.
-                        tracing::error!(%error, "A gateway call ended without a result.");
-                    }
-                }
+                () = bulkhead.changed() => {}
                 _ = write_at.tick() => write(&checkpoint, &path),
             }
         }
-        // Calls under way may end; what is cut off stays outstanding in the checkpoint, and whoever
+        // What is cut off, and what still waits, stays outstanding in the checkpoint: whoever
         // follows next treats it as possibly sent.
-        let _ =
-            tokio::time::timeout(last_call, async { while calls.join_next().await.is_some() {} })
-                .await;
-        calls.shutdown().await;
+        bulkhead.drain().await;
         write(&checkpoint, &path);
         Ok(())
     }
@@ -139,12 +122,12 @@ pub enum FollowerError {
     },
 }
 
-/// Folds one entry; gives the operations that it newly asks for.
+/// Folds one entry.
 fn fold(
     checkpoint: &mut Checkpoint,
     tailed: &Tailed<Entry>,
     path: &Path,
-) -> Result<Vec<GatewayOperationRequested>, FollowerError> {
+) -> Result<(), FollowerError> {
     let (position, entry) = (tailed.position, &tailed.entry);
     if let Some(head) = checkpoint.heads.get(&position.partition)
         && (entry.seq != head.seq + 1 || entry.prev_hash != head.hash)
@@ -155,13 +138,15 @@ fn fold(
     checkpoint.outstanding.fold(entry);
     let head = ViewHead { offset: position.offset, seq: entry.seq, hash: tailed.hash };
     checkpoint.heads.insert(position.partition, head);
-    let mut new = Vec::new();
-    for event in &entry.events {
-        if let Event::GatewayOperationRequested(request) = event {
-            new.push(request.clone());
-        }
-    }
-    Ok(new)
+    Ok(())
+}
+
+/// The operations that an entry asks for.
+fn requests(entry: &Entry) -> impl Iterator<Item = &GatewayOperationRequested> {
+    entry.events.iter().filter_map(|event| {
+        let Event::GatewayOperationRequested(request) = event else { return None };
+        Some(request)
+    })
 }
 
 fn write(checkpoint: &Checkpoint, path: &Path) {
@@ -170,22 +155,46 @@ fn write(checkpoint: &Checkpoint, path: &Path) {
     }
 }
 
-/// Does one operation, once, and reports what came of it until the log has it.
-async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provenance: Provenance) {
-    let (outcome, evidence) = perform(&caller, &request, provenance).await;
+/// What is to be reported of an operation.
+type Answer = (GatewayOutcome, Option<Sealed>);
+
+/// Calls the gateway once, if it still may.
+async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
+    let Turn { request, provenance } = turn;
+    if request.gateway != follower.name {
+        let reason = format!("no gateway {} is configured here", request.gateway);
+        return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
+    }
+    // The call's time begins before the look at the clock: a process that is stopped in between
+    // finds the time used up when it wakes.
+    let begun = Instant::now();
+    if !may_send(wall_clock::now(), request.not_after) {
+        return (when_too_late(*provenance), None);
+    }
+    let answer = follower.gateway.perform(&operation(request, begun, follower.call_timeout)).await;
+    let evidence = match follower.plaintext {
+        PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
+        PlaintextRule::Refused => None,
+    };
+    (when_tried(*provenance, answer.outcome.into()), evidence)
+}
+
+/// Reports what came of an operation, until the log has it.
+async fn report(follower: &GatewayFollower, turn: Turn, (outcome, evidence): Answer) {
+    let request = turn.request;
     let result = GatewayResult {
         wallet_id: request.wallet_id,
         payment_id: request.payment_id,
         operation_id: request.operation_id,
         operation_seq: request.operation_seq,
         operation: request.operation,
-        gateway: request.gateway.clone(),
+        gateway: request.gateway,
         outcome,
         evidence,
         observed_at: wall_clock::now(),
-        correlation_id: request.correlation_id.clone(),
+        correlation_id: request.correlation_id,
     };
-    while let Err(error) = caller.follower.log.append_result(&result).await {
+    while let Err(error) = follower.log.append_result(&result).await {
         tracing::warn!(
             payment_id = %result.payment_id,
             correlation_id = %result.correlation_id,
@@ -196,32 +205,11 @@ async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provena
     }
 }
 
-async fn perform(
-    caller: &Caller,
+fn operation(
     request: &GatewayOperationRequested,
-    provenance: Provenance,
-) -> (GatewayOutcome, Option<Sealed>) {
-    let follower = &caller.follower;
-    if request.gateway != follower.name {
-        let reason = format!("no gateway {} is configured here", request.gateway);
-        return (when_tried(provenance, GatewayOutcome::NotSent { reason }), None);
-    }
-    let left = request.not_after.since(wall_clock::now());
-    let Ok(permit) = tokio::time::timeout(left, caller.bulkhead.acquire()).await else {
-        return (when_too_late(provenance), None);
-    };
-    if permit.is_err() || !may_send(wall_clock::now(), request.not_after) {
-        return (when_too_late(provenance), None);
-    }
-    let answer = follower.gateway.perform(&operation(request, follower.call_timeout)).await;
-    let evidence = match follower.plaintext {
-        PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
-        PlaintextRule::Refused => None,
-    };
-    (when_tried(provenance, answer.outcome.into()), evidence)
-}
-
-fn operation(request: &GatewayOperationRequested, call_timeout: Duration) -> OperationRequest {
+    begun: Instant,
+    call_timeout: Duration,
+) -> OperationRequest {
     OperationRequest {
         kind: request.operation.into(),
         attempt_id: Uuid::from_bytes(*request.operation_id.as_bytes()),
@@ -229,6 +217,7 @@ fn operation(request: &GatewayOperationRequested, call_timeout: Duration) -> Ope
         idempotency_key: request.operation_id.to_string(),
         amount_minor: request.amount.minor(),
         currency: request.currency.code().to_owned(),
+        begun,
         call_timeout,
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The operations that are owed an answer, by attempt and sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outstanding(BTreeMap<(OperationId, i32), GatewayOperationRequested>);
+pub struct Outstanding(pub(super) BTreeMap<(OperationId, i32), GatewayOperationRequested>);
 
 impl Outstanding {
     /// Folds one entry in.
@@ -27,5 +27,14 @@ impl Outstanding {
     /// Every operation that is owed an answer.
     pub fn operations(&self) -> impl Iterator<Item = &GatewayOperationRequested> {
         self.0.values()
+    }
+
+    /// The operation, if it is owed an answer.
+    pub fn get(
+        &self,
+        operation_id: OperationId,
+        operation_seq: i32,
+    ) -> Option<&GatewayOperationRequested> {
+        self.0.get(&(operation_id, operation_seq))
     }
 }
