@@ -4,15 +4,17 @@
 //! its checkpoint on, claims its shards ([`claim`]), and only then calls anything: an operation
 //! that was outstanding by then may have been tried by an earlier run. It tries an operation once;
 //! retries are the ledger's. A gateway that is slow or away makes its own operations wait, never
-//! the journal. A follower whose shard was claimed by another one ends with an error.
+//! the journal; what waits is a row ([`waiting`]), what is under way a task ([`bulkhead`]). A
+//! follower whose shard was claimed by another one ends with an error.
 
 mod answer;
+mod bulkhead;
 mod checkpoint;
 pub mod claim;
 mod outstanding;
+mod waiting;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::gateway::operation::OperationRequest;
@@ -22,14 +24,16 @@ use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{GatewayOutcome, GatewayResult};
 use schemas::{Partition, PartitionCount, Sealed};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use answer::{Provenance, may_send, when_too_late, when_tried};
+use bulkhead::Bulkhead;
 pub use checkpoint::Checkpoint;
 use claim::{Claim, Holdings, Meaning};
 pub use outstanding::Outstanding;
+use waiting::Turn;
 
 use crate::engine::follower::{Follower, Tailed};
 use crate::log_writer::LogWriter;
@@ -41,9 +45,6 @@ use crate::wall_clock;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// The wait before a result that the log did not take is offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(500);
-
-/// When stopping, how long the last result may take into the log.
-const LAST_RESULT: Duration = Duration::from_secs(1);
 
 /// What the follower is made of.
 pub struct GatewayFollower {
@@ -71,12 +72,6 @@ pub struct GatewayFollower {
     pub checkpoint_path: PathBuf,
 }
 
-/// Calls under way share this.
-struct Caller {
-    follower: GatewayFollower,
-    bulkhead: Semaphore,
-}
-
 impl GatewayFollower {
     /// Follows until the tail ends. `checkpoint` is where this follower stands; `takeover` is where
     /// the journal ended when it began.
@@ -86,7 +81,6 @@ impl GatewayFollower {
         mut follower: Follower<Entry>,
         mut takeover: Takeover,
     ) -> Result<(), FollowerError> {
-        let last_call = self.call_timeout + LAST_RESULT;
         let mut following = Following::new(self, checkpoint);
         let mut write_at = tokio::time::interval(CHECKPOINT_EVERY);
         let mut is_folded = false;
@@ -95,6 +89,7 @@ impl GatewayFollower {
                 is_folded = true;
                 following.claim();
             }
+            following.bulkhead.begin(&following.checkpoint.outstanding);
             tokio::select! {
                 batch = follower.next() => {
                     let Some(batch) = batch else { break Ok(()) };
@@ -106,59 +101,47 @@ impl GatewayFollower {
                     // inherited, which claims less.
                     takeover.reached(&batch.reached);
                 }
-                Some(ended) = following.calls.join_next() => {
-                    if let Err(error) = ended {
-                        // The ledger's timer turns the missing result into an inquiry.
-                        tracing::error!(%error, "A gateway call ended without a result.");
-                    }
-                }
+                () = following.bulkhead.changed() => {}
                 _ = write_at.tick() => following.write(),
             }
         };
         // The tail must not wait for somebody who takes no more.
         drop(follower);
-        // Calls under way may end; what is cut off stays outstanding in the checkpoint, and the
-        // next run treats it as possibly sent.
-        let calls = &mut following.calls;
-        let drained = async { while calls.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(last_call, drained).await;
-        following.calls.shutdown().await;
-        if !matches!(ended, Err(FollowerError::Diverged { .. })) {
-            following.write();
-        }
-        ended
+        following.end(ended).await
     }
 }
 
 /// What a follower has at hand while it follows.
 struct Following {
-    caller: Arc<Caller>,
     checkpoint: Checkpoint,
+    checkpoint_path: PathBuf,
+    me: Claim,
     holdings: Holdings,
-    calls: JoinSet<()>,
+    missing: watch::Sender<Vec<Partition>>,
+    bulkhead: Bulkhead,
 }
 
 impl Following {
     fn new(follower: GatewayFollower, checkpoint: Checkpoint) -> Self {
-        let bulkhead = Semaphore::new(follower.concurrency);
-        let holdings = Holdings::new(follower.claim, &follower.shards);
-        let caller = Arc::new(Caller { follower, bulkhead });
-        Self { caller, checkpoint, holdings, calls: JoinSet::new() }
+        Self {
+            checkpoint,
+            checkpoint_path: follower.checkpoint_path.clone(),
+            me: follower.claim,
+            holdings: Holdings::new(follower.claim, &follower.shards),
+            missing: follower.missing.clone(),
+            bulkhead: Bulkhead::new(follower),
+        }
     }
 
     /// The journal is folded: takes the shards over, those that need it by a claim.
     fn claim(&mut self) {
         for shard in self.holdings.folded(&self.checkpoint.outstanding) {
-            self.calls.spawn(claim_shard(Arc::clone(&self.caller), shard));
+            self.bulkhead.claim(shard);
         }
-        self.tell();
+        self.missing.send_replace(self.holdings.missing());
     }
 
-    fn tell(&self) {
-        self.caller.follower.missing.send_replace(self.holdings.missing());
-    }
-
-    /// Folds one entry, and begins what it asks of this follower.
+    /// Folds one entry, and lets wait what it asks of this follower.
     fn take(&mut self, tailed: &Tailed<Entry>) -> Result<(), FollowerError> {
         let shard = tailed.position.partition;
         if !self.holdings.includes(shard) {
@@ -169,28 +152,20 @@ impl Following {
         match meaning {
             Some(Meaning::Superseded) => return Err(FollowerError::Superseded { shard }),
             Some(Meaning::TakenOver) => {
-                let directory = self.caller.follower.claim.directory();
-                let left = self.checkpoint.outstanding.asked_of(shard, directory);
-                for request in left.cloned().collect::<Vec<_>>() {
-                    self.begin(request, Provenance::Inherited);
+                for request in self.checkpoint.outstanding.asked_of(shard, self.me.directory()) {
+                    self.bulkhead.push(request, Provenance::Inherited);
                 }
                 tracing::info!(%shard, "A shard's gateway operations are done here.");
-                self.tell();
+                self.missing.send_replace(self.holdings.missing());
             }
             Some(Meaning::Past) | None => {}
         }
         if self.holdings.has(shard) {
-            for event in &tailed.entry.events {
-                if let Event::GatewayOperationRequested(request) = event {
-                    self.begin(request.clone(), Provenance::Fresh);
-                }
+            for request in requests(&tailed.entry) {
+                self.bulkhead.push(request, Provenance::Fresh);
             }
         }
         Ok(())
-    }
-
-    fn begin(&mut self, request: GatewayOperationRequested, provenance: Provenance) {
-        self.calls.spawn(handle(Arc::clone(&self.caller), request, provenance));
     }
 
     fn fold(&mut self, tailed: &Tailed<Entry>) -> Result<(), FollowerError> {
@@ -199,7 +174,6 @@ impl Following {
         if let Some(head) = checkpoint.heads.get(&position.partition)
             && (entry.seq != head.seq + 1 || entry.prev_hash != head.hash)
         {
-            Checkpoint::remove(&self.caller.follower.checkpoint_path);
             return Err(FollowerError::Diverged { seq: head.seq, found: entry.seq });
         }
         checkpoint.outstanding.fold(position.partition, entry);
@@ -209,9 +183,21 @@ impl Following {
     }
 
     fn write(&self) {
-        if let Err(error) = self.checkpoint.write(&self.caller.follower.checkpoint_path) {
+        if let Err(error) = self.checkpoint.write(&self.checkpoint_path) {
             tracing::warn!(%error, "A checkpoint was not written; a restart folds a little more.");
         }
+    }
+
+    /// What is cut off, and what still waits, stays outstanding in the checkpoint: the next run
+    /// treats it as possibly sent.
+    async fn end(self, ended: Result<(), FollowerError>) -> Result<(), FollowerError> {
+        if let Err(FollowerError::Diverged { .. }) = ended {
+            Checkpoint::remove(&self.checkpoint_path);
+        } else {
+            self.write();
+        }
+        self.bulkhead.drain().await;
+        ended
     }
 }
 
@@ -240,35 +226,59 @@ pub enum FollowerError {
     },
 }
 
-/// Claims a shard; the claim counts when it is back in the journal.
-async fn claim_shard(caller: Arc<Caller>, shard: Partition) {
-    let follower = &caller.follower;
-    let claim = follower.claim;
-    report(&caller, &claim.record(&follower.name, shard, follower.partitions, wall_clock::now()))
-        .await;
+/// The operations that an entry asks for.
+fn requests(entry: &Entry) -> impl Iterator<Item = &GatewayOperationRequested> {
+    entry.events.iter().filter_map(|event| {
+        let Event::GatewayOperationRequested(request) = event else { return None };
+        Some(request)
+    })
 }
 
-/// Does one operation, once, and reports what came of it until the log has it.
-async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provenance: Provenance) {
-    let (outcome, evidence) = perform(&caller, &request, provenance).await;
+/// What is to be reported of an operation.
+type Answer = (GatewayOutcome, Option<Sealed>);
+
+/// Calls the gateway once, if it still may.
+async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
+    let Turn { request, provenance } = turn;
+    if request.gateway != follower.name {
+        let reason = format!("no gateway {} is configured here", request.gateway);
+        return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
+    }
+    // The call's time begins before the look at the clock: a process that is stopped in between
+    // finds the time used up when it wakes.
+    let begun = Instant::now();
+    if !may_send(wall_clock::now(), request.not_after) {
+        return (when_too_late(*provenance), None);
+    }
+    let answer = follower.gateway.perform(&operation(request, begun, follower.call_timeout)).await;
+    let evidence = match follower.plaintext {
+        PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
+        PlaintextRule::Refused => None,
+    };
+    (when_tried(*provenance, answer.outcome.into()), evidence)
+}
+
+/// Reports what came of an operation, until the log has it.
+async fn report(follower: &GatewayFollower, turn: Turn, (outcome, evidence): Answer) {
+    let request = turn.request;
     let result = GatewayResult {
         wallet_id: request.wallet_id,
         payment_id: request.payment_id,
         operation_id: request.operation_id,
         operation_seq: request.operation_seq,
         operation: request.operation,
-        gateway: request.gateway.clone(),
+        gateway: request.gateway,
         outcome,
         evidence,
         observed_at: wall_clock::now(),
-        correlation_id: request.correlation_id.clone(),
+        correlation_id: request.correlation_id,
     };
-    report(&caller, &result).await;
+    offer(follower, &result).await;
 }
 
-/// Offers a result to the log until it has it.
-async fn report(caller: &Caller, result: &GatewayResult) {
-    while let Err(error) = caller.follower.log.append_result(result).await {
+/// Offers a record to the log until it has it.
+async fn offer(follower: &GatewayFollower, result: &GatewayResult) {
+    while let Err(error) = follower.log.append_result(result).await {
         tracing::warn!(
             payment_id = %result.payment_id,
             correlation_id = %result.correlation_id,
@@ -279,32 +289,11 @@ async fn report(caller: &Caller, result: &GatewayResult) {
     }
 }
 
-async fn perform(
-    caller: &Caller,
+fn operation(
     request: &GatewayOperationRequested,
-    provenance: Provenance,
-) -> (GatewayOutcome, Option<Sealed>) {
-    let follower = &caller.follower;
-    if request.gateway != follower.name {
-        let reason = format!("no gateway {} is configured here", request.gateway);
-        return (when_tried(provenance, GatewayOutcome::NotSent { reason }), None);
-    }
-    let left = request.not_after.since(wall_clock::now());
-    let Ok(permit) = tokio::time::timeout(left, caller.bulkhead.acquire()).await else {
-        return (when_too_late(provenance), None);
-    };
-    if permit.is_err() || !may_send(wall_clock::now(), request.not_after) {
-        return (when_too_late(provenance), None);
-    }
-    let answer = follower.gateway.perform(&operation(request, follower.call_timeout)).await;
-    let evidence = match follower.plaintext {
-        PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
-        PlaintextRule::Refused => None,
-    };
-    (when_tried(provenance, answer.outcome.into()), evidence)
-}
-
-fn operation(request: &GatewayOperationRequested, call_timeout: Duration) -> OperationRequest {
+    begun: Instant,
+    call_timeout: Duration,
+) -> OperationRequest {
     OperationRequest {
         kind: request.operation.into(),
         attempt_id: Uuid::from_bytes(*request.operation_id.as_bytes()),
@@ -312,6 +301,7 @@ fn operation(request: &GatewayOperationRequested, call_timeout: Duration) -> Ope
         idempotency_key: request.operation_id.to_string(),
         amount_minor: request.amount.minor(),
         currency: request.currency.code().to_owned(),
+        begun,
         call_timeout,
     }
 }

@@ -36,11 +36,10 @@ impl Outstanding {
         }
         for event in &entry.events {
             if let Event::GatewayOperationRequested(request) = event {
-                let asked = Asked { shard, of: self.claimant(shard), request: request.clone() };
-                self.operations.insert((request.operation_id, request.operation_seq), asked);
+                self.ask(shard, request);
             }
             if let Event::GatewayOperationAnswered(answer) = event {
-                self.operations.remove(&(answer.operation_id, answer.operation_seq));
+                self.answer(answer.operation_id, answer.operation_seq);
             }
             if let Event::PaymentCompleted(completed) = event {
                 self.forget(completed.operation_id);
@@ -48,11 +47,20 @@ impl Outstanding {
         }
     }
 
+    pub(super) fn ask(&mut self, shard: Partition, request: &GatewayOperationRequested) {
+        let asked = Asked { shard, of: self.claimant(shard), request: request.clone() };
+        self.operations.insert((request.operation_id, request.operation_seq), asked);
+    }
+
+    pub(super) fn answer(&mut self, operation_id: OperationId, operation_seq: i32) {
+        self.operations.remove(&(operation_id, operation_seq));
+    }
+
     /// An attempt has ended: what a claimant that is gone never answered is of no use any more.
     fn forget(&mut self, attempt: OperationId) {
         let operations = self.operations.range((attempt, i32::MIN)..=(attempt, i32::MAX));
-        for key in operations.map(|(key, _)| *key).collect::<Vec<_>>() {
-            self.operations.remove(&key);
+        for (id, seq) in operations.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.answer(id, seq);
         }
     }
 
@@ -70,5 +78,14 @@ impl Outstanding {
         let asked = self.operations.values();
         let asked = asked.filter(move |asked| asked.shard == shard && asked.of == Some(directory));
         asked.map(|asked| &asked.request)
+    }
+
+    /// The operation, if it is owed an answer.
+    pub fn get(
+        &self,
+        operation_id: OperationId,
+        operation_seq: i32,
+    ) -> Option<&GatewayOperationRequested> {
+        self.operations.get(&(operation_id, operation_seq)).map(|asked| &asked.request)
     }
 }
