@@ -41,7 +41,7 @@ lint: prerequisites ## What CI checks before the tests
 	cargo clippy --workspace --all-targets -- -D warnings
 
 build: prerequisites
-	cargo build --package topology --bin holdfast
+	cargo build --workspace --bin holdfast
 
 prerequisites:
 	@deploy/prerequisites.sh

@@ -269,6 +269,18 @@ pub fn unframe(value: Option<&[u8]>) -> Result<(SchemaId, &[u8]), DecodeError> {
     Ok((SchemaId(i32::from_be_bytes([a, b, c, d])), datum))
 }
 
+/// What `P` names of a record that was written under our own schema, borrowed from its value; the
+/// rest is skipped. For readers to whom the whole record is too dear. The caller knows by the
+/// header that the schema is ours.
+pub fn part<'v, P: Deserialize<'v>>(
+    value: Option<&'v [u8]>,
+    kind: RecordKind,
+) -> Result<P, DecodeError> {
+    let (_, datum) = unframe(value)?;
+    serde_avro_fast::from_datum_slice(datum, &kind.schema().schema)
+        .map_err(|error| DecodeError::Malformed { kind, reason: error.to_string() })
+}
+
 fn decode_datum<R: Record>(datum: &[u8], schema: &Schema) -> Result<R, DecodeError> {
     let malformed = |reason: String| DecodeError::Malformed { kind: R::KIND, reason };
     let mut config = DeserializerConfig::new(schema);

@@ -118,6 +118,11 @@ impl Caller {
         Self { client: client.expect("a client"), base }
     }
 
+    /// The base of the API.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// One request, as it stands.
     ///
     /// # Errors

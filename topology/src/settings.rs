@@ -21,6 +21,16 @@ pub enum Profile {
     Production,
 }
 
+/// What kind of gateway is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GatewayKind {
+    /// The gateway simulator, over HTTP at its URL.
+    Simulator,
+    /// The same without HTTP, in this process; its charges are in `gateway-sim` of the state
+    /// directory. For benchmarks and tests; not in profile production.
+    InProcess,
+}
+
 /// Where the log is.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Kafka")]
@@ -49,7 +59,7 @@ pub struct KafkaSettings {
     pub kafka_property: Vec<(String, String)>,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a property reads key=value")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
@@ -140,6 +150,11 @@ pub struct GatewaySettings {
     #[arg(long, value_name = "NAME", env = "HOLDFAST_GATEWAY_NAME", default_value = "simulator")]
     pub gateway_name: GatewayName,
 
+    /// What kind it is: `simulator` is called over HTTP, `in-process` is the simulator without
+    /// HTTP, for benchmarks.
+    #[arg(long, env = "HOLDFAST_GATEWAY_KIND", value_enum, default_value_t = GatewayKind::Simulator)]
+    pub gateway_kind: GatewayKind,
+
     /// Where it is.
     #[arg(
         long,
@@ -217,6 +232,12 @@ pub enum SettingsError {
         /// What it must exceed.
         latest: Duration,
     },
+    /// Money would be taken from wallets and charged nowhere.
+    #[error(
+        "a gateway in process charges nobody: profile production needs another --gateway-kind, \
+         and a benchmark --profile dev"
+    )]
+    GatewayInProcess,
 }
 
 impl RunSettings {
@@ -243,6 +264,11 @@ impl RunSettings {
     /// # Errors
     /// [`SettingsError`] when they could charge somebody twice.
     pub fn policy(&self) -> Result<Policy, SettingsError> {
+        if self.profile == Profile::Production
+            && self.gateway.gateway_kind == GatewayKind::InProcess
+        {
+            return Err(SettingsError::GatewayInProcess);
+        }
         let gateway = self.gateway.policy();
         let payment = PaymentTimes {
             operation_window: Duration::from_millis(self.gateway.gateway_operation_window_ms),

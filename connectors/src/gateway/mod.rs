@@ -2,6 +2,7 @@
 //!
 //! - [`operation`]: what is asked of a gateway, and the classified answer that goes back.
 //! - [`classification`]: the one table from "what came back over the wire" to an outcome class.
+//! - [`client`]: the clients of all kinds of gateways as one type.
 //! - [`simulator_client`]: the HTTP client of a gateway of kind `simulator`.
 //! - [`simulator`]: that gateway itself, a real and stateful HTTP server that misbehaves on
 //!   request.
@@ -11,6 +12,7 @@
 //! earlier processes, or what a payment does with an outcome.
 
 pub mod classification;
+pub mod client;
 pub mod evidence;
 pub mod operation;
 pub mod simulator;

@@ -408,7 +408,7 @@ fn judge(operation: OperationKind, observation: Observation) -> OperationAnswer 
 }
 
 /// What the gateway's documentation says of a decline code.
-fn decline_message(code: &str) -> &'static str {
+pub(super) fn decline_message(code: &str) -> &'static str {
     match code {
         "insufficient_funds" => "The payment method does not have enough funds.",
         "expired_card" => "The card has expired.",

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use connectors::gateway::operation::{OperationAnswer, OperationRequest, Outcome};
-use connectors::gateway::simulator::ground_truth::ChargeStatus;
+use connectors::gateway::simulator::InProcessGateway;
+use connectors::gateway::simulator::ground_truth::{ChargeStatus, FILE_NAME, GroundTruthError};
 use connectors::gateway::simulator::magic::MagicAmount;
 
 use crate::harness::{Class, IMPATIENT, PACE, PATIENT, Running, class, inquiry, submit, until};
@@ -78,6 +79,45 @@ async fn every_magic_amount_misbehaves_as_documented_and_heals() {
         }
     }
     running.stop().await;
+}
+
+#[tokio::test]
+async fn without_http_every_magic_amount_comes_to_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let gateway = InProcessGateway::open(directory.path(), PACE).unwrap();
+    let charged = || {
+        let file = directory.path().join(FILE_NAME);
+        std::fs::read_to_string(file).unwrap().lines().count()
+    };
+    for magic in MagicAmount::all() {
+        let Some((first, inquired, second, charges)) = expected(magic) else { continue };
+        let operation = submit(70_000 + magic.ending());
+        let before = charged();
+        let hurried = OperationRequest { call_timeout: PACE.short * 2, ..operation.clone() };
+        let answer = gateway.perform(&hurried).await;
+        assert_eq!(class(&answer), first, "{magic:?} {answer:?}");
+        assert_eq!(charged() - before, charges, "{magic:?}");
+        let answer = gateway.perform(&inquiry(&operation)).await;
+        assert_eq!(class(&answer), inquired, "{magic:?} {answer:?}");
+        for again in [&operation, &inquiry(&operation), &operation] {
+            let answer = gateway.perform(again).await;
+            assert_eq!(class(&answer), second, "{magic:?} {answer:?}");
+        }
+        assert_eq!(charged() - before, 1, "{magic:?}");
+    }
+    let used = InProcessGateway::open(directory.path(), PACE).unwrap_err();
+    assert!(matches!(used, GroundTruthError::Locked { .. }), "{used}");
+}
+
+#[tokio::test]
+async fn without_http_a_charge_under_way_is_in_use_until_it_is_booked() {
+    let directory = tempfile::tempdir().unwrap();
+    let gateway = InProcessGateway::open(directory.path(), PACE).unwrap();
+    let operation = submit(MagicAmount::VerySlow.ending());
+    let hurried = OperationRequest { call_timeout: PACE.short, ..operation.clone() };
+    for tried in [&hurried, &inquiry(&operation), &hurried] {
+        assert_eq!(class(&gateway.perform(tried).await), Class::Unknown);
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod crashes;
 mod gateway_faults;
 mod idempotency;
 mod load;
+mod load_command;
 mod outage;
 mod payments;
 mod races;

@@ -16,7 +16,7 @@ mod background;
 mod banner;
 mod demo;
 mod foreground;
-mod ready;
+pub(super) mod ready;
 mod terminal;
 
 /// Run everything on this machine: a broker, a registry, the gateway simulator, the application.

@@ -39,6 +39,14 @@ impl ProcessIdentity {
         (!matches!(state, "Z" | "X")).then_some(Self { pid, start_ticks })
     }
 
+    /// The process that this file names, if it still runs.
+    fn recorded_in(file: &Path) -> Option<Self> {
+        let text = fs::read_to_string(file).ok()?;
+        let (pid, start_ticks) = text.trim().split_once(' ')?;
+        let recorded = Self { pid: pid.parse().ok()?, start_ticks: start_ticks.parse().ok()? };
+        recorded.is_alive().then_some(recorded)
+    }
+
     /// The process id.
     pub fn pid(self) -> u32 {
         self.pid
@@ -121,11 +129,21 @@ impl ProcessRecord {
 
     /// The recorded process, if it still runs.
     pub fn running(&self) -> Option<ProcessIdentity> {
-        let text = fs::read_to_string(self.identity_file()).ok()?;
-        let (pid, start_ticks) = text.trim().split_once(' ')?;
-        let recorded =
-            ProcessIdentity { pid: pid.parse().ok()?, start_ticks: start_ticks.parse().ok()? };
-        recorded.is_alive().then_some(recorded)
+        ProcessIdentity::recorded_in(&self.identity_file())
+    }
+
+    /// Every recorded process of this directory that still runs, by the name of its record.
+    pub fn all_running(directory: &Path) -> Vec<(String, ProcessIdentity)> {
+        let files = fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut running: Vec<_> = files
+            .filter_map(|file| {
+                let path = file.path();
+                let name = path.file_name()?.to_str()?.strip_suffix(".process")?.to_owned();
+                Some((name, ProcessIdentity::recorded_in(&path)?))
+            })
+            .collect();
+        running.sort_by(|(left, _), (right, _)| left.cmp(right));
+        running
     }
 
     /// Removes both files; a missing one is fine.

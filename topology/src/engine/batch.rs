@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use schemas::{Offset, Position, Topic};
 
-use super::application::{Application, DueTimer, InputRecord, Origin, Source};
+use super::application::{Application, DueTimer, EntryRecord, InputRecord, Origin, Source};
 use super::chain::ChainLink;
 use super::clock::Clock;
 use super::decision::{Draft, KeepsEntries, Made, MadeEntry, decide};
@@ -131,10 +131,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         if let Err(Setback::Aborted(_) | Setback::Refused(_)) = &outcome {
             self.abort().await?;
         }
-        let Some((mut made, last)) = outcome? else {
-            self.abort().await?;
-            return Ok(0);
-        };
+        let Some((mut made, last)) = outcome? else { return Ok(0) };
         let entries = made.headers.len();
         let before = ChainLink { seq: running.head.seq, hash: running.head.hash };
         let kept = std::mem::take(&mut made.entries);
@@ -243,26 +240,49 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         inputs
     }
 
-    /// Decides a batch within a Kafka transaction and commits it. `None` when nothing was decided
-    /// and the Kafka transaction is still open.
+    /// Decides a batch, then writes and commits it in one Kafka transaction. `None` when nothing was
+    /// decided; then none was begun.
     async fn propose(
         &mut self,
         running: &Running,
         works: &mut [Work],
         inputs: Vec<A::Input>,
     ) -> Result<Option<(Made<A::Entry>, Offset)>, Setback> {
-        let keeps_entries =
-            if self.parts.feed.is_wanted() { KeepsEntries::Yes } else { KeepsEntries::No };
+        let mut since = self.parts.clock.monotonic();
+        let (made, records) = self.decide(running, works, inputs)?;
         let parts = &mut self.parts;
-        let mut since = parts.clock.monotonic();
+        self.status.end_phase(Phase::Decide, &mut since, parts.clock.monotonic());
+        if records.is_empty() {
+            return Ok(None);
+        }
         parts.log.begin().await?;
         let next = next_positions(works);
         if !next.is_empty() {
             parts.log.send_offsets(&next).await?;
         }
         self.status.end_phase(Phase::Begin, &mut since, parts.clock.monotonic());
+        // All at once: the client sends what it is given together in one request.
+        for record in &records {
+            parts.log.append(record).await?;
+        }
+        let last = parts.log.commit().await?;
+        self.status.end_phase(Phase::Commit, &mut since, parts.clock.monotonic());
+        Ok(Some((made, last)))
+    }
+
+    /// Decides the inputs of a batch one after the other, each on the state after the one before.
+    fn decide(
+        &self,
+        running: &Running,
+        works: &mut [Work],
+        inputs: Vec<A::Input>,
+    ) -> Result<(Made<A::Entry>, Vec<EntryRecord>), Setback> {
+        let parts = &self.parts;
+        let keeps_entries =
+            if parts.feed.is_wanted() { KeepsEntries::Yes } else { KeepsEntries::No };
         let at_ms = parts.clock.wall_ms().max(running.head.at_ms);
         let mut made = Made::after(running.head, running.positions, at_ms);
+        let mut records = Vec::with_capacity(works.len());
         for (work, input) in works.iter_mut().zip(inputs) {
             let mut draft = Draft {
                 application: &*parts.application,
@@ -272,20 +292,12 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
                 keeps_entries,
             };
             let poisoned_before = work.poison.is_some();
-            if let Some(record) = decide(&mut draft, work, input)? {
-                parts.log.append(&record).await?;
-            }
+            records.extend(decide(&mut draft, work, input)?);
             if work.poison.is_some() && !poisoned_before {
                 self.status.count_poisoned();
             }
         }
-        self.status.end_phase(Phase::Decide, &mut since, parts.clock.monotonic());
-        if made.headers.is_empty() {
-            return Ok(None);
-        }
-        let last = parts.log.commit().await?;
-        self.status.end_phase(Phase::Commit, &mut since, parts.clock.monotonic());
-        Ok(Some((made, last)))
+        Ok((made, records))
     }
 
     /// Waits until the owner's own tail has shown the last entry with the expected hash. Inputs

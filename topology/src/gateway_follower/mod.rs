@@ -17,8 +17,8 @@ mod waiting;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use connectors::gateway::client::GatewayClient;
 use connectors::gateway::operation::OperationRequest;
-use connectors::gateway::simulator_client::SimulatorGateway;
 use processors::policy::PlaintextRule;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
@@ -51,7 +51,7 @@ pub struct GatewayFollower {
     /// The gateway, by its name in the log.
     pub name: schemas::GatewayName,
     /// Its client.
-    pub gateway: SimulatorGateway,
+    pub gateway: GatewayClient,
     /// The longest that one call may take.
     pub call_timeout: Duration,
     /// How many calls may be under way.

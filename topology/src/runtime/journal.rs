@@ -8,6 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
+use connectors::gateway::client::GatewayClient;
+use connectors::gateway::simulator::{InProcessGateway, Pace};
 use connectors::gateway::simulator_client::SimulatorGateway;
 use futures::FutureExt;
 use schemas::entry::Entry;
@@ -21,6 +23,7 @@ use crate::gateway_follower::claim::Claim;
 use crate::gateway_follower::{Checkpoint, GatewayFollower};
 use crate::ledger::Ledger;
 use crate::roles::Role;
+use crate::settings::GatewayKind;
 use crate::takeover::Takeover;
 use crate::views::{self, PaymentViews, ViewHead};
 
@@ -175,6 +178,27 @@ fn beyond(from: &[Offset], ends: &[Offset]) -> Option<String> {
     Some(format!("{} entries of partition {found}, which ends at {}", from[found], ends[found]))
 }
 
+fn gateway_client(shared: &Arc<Shared>) -> anyhow::Result<GatewayClient> {
+    let settings = &shared.settings.gateway;
+    match settings.gateway_kind {
+        GatewayKind::Simulator => {
+            let client = SimulatorGateway::new(&settings.gateway_url);
+            let client = client
+                .with_context(|| format!("the gateway at {} cannot be used", settings.gateway_url));
+            client.map(GatewayClient::Simulator)
+        }
+        GatewayKind::InProcess => {
+            let directory = shared.directory.join("gateway-sim");
+            let gateway = InProcessGateway::open(&directory, Pace::default())?;
+            tracing::warn!(
+                directory = %directory.display(),
+                "The gateway is in process: nobody is charged outside."
+            );
+            Ok(GatewayClient::InProcess(gateway))
+        }
+    }
+}
+
 fn start_gateway(
     shared: &Arc<Shared>,
     tail: &JournalTail<Ledger>,
@@ -182,8 +206,7 @@ fn start_gateway(
     report: &mpsc::Sender<anyhow::Error>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let settings = &shared.settings.gateway;
-    let gateway = SimulatorGateway::new(&settings.gateway_url)
-        .with_context(|| format!("the gateway at {} cannot be used", settings.gateway_url))?;
+    let gateway = gateway_client(shared)?;
     let path = shared.directory.join("gateway-follower.checkpoint");
     let mut checkpoint = Checkpoint::read(&path);
     let count = shared.settings.partitions();

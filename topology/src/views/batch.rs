@@ -110,6 +110,6 @@ impl<'a> Batch<'a> {
             let (key, value) = head_row(*partition, head);
             self.write.put_cf(self.store.column(META), key, value);
         }
-        self.store.db.write(self.write).map_err(|error| self.store.failed(error))
+        self.store.db.write_without_wal(self.write).map_err(|error| self.store.failed(error))
     }
 }

@@ -37,6 +37,7 @@
 mod answers;
 mod charge_book;
 pub mod ground_truth;
+mod in_process;
 pub mod magic;
 mod routes;
 mod severable;
@@ -53,6 +54,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
+
+pub use in_process::InProcessGateway;
 
 use charge_book::ChargeBook;
 use ground_truth::GroundTruthError;

@@ -50,11 +50,11 @@ pub struct Desk {
 /// Body of `POST /v1/charges`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ChargeRequest {
-    amount: i64,
-    currency: String,
-    reference: String,
-    attempt_id: String,
+pub(super) struct ChargeRequest {
+    pub amount: i64,
+    pub currency: String,
+    pub reference: String,
+    pub attempt_id: String,
 }
 
 /// Query of `GET /v1/charges`.
@@ -198,14 +198,14 @@ fn is_short_text(text: &str) -> bool {
 }
 
 impl ChargeRequest {
-    fn asks_for(&self, charge: &Charge) -> bool {
+    pub(super) fn asks_for(&self, charge: &Charge) -> bool {
         self.amount == charge.amount
             && self.currency == charge.currency
             && self.reference == charge.reference
             && self.attempt_id == charge.attempt_id
     }
 
-    fn decided(self, idempotency_key: String, verdict: Verdict) -> Charge {
+    pub(super) fn decided(self, idempotency_key: String, verdict: Verdict) -> Charge {
         let (status, decline_code) = match verdict {
             Verdict::Succeeded => (ChargeStatus::Succeeded, None),
             Verdict::Declined(code) => (ChargeStatus::Declined, Some(code.to_owned())),
