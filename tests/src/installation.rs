@@ -83,6 +83,13 @@ impl Installation {
 
     /// On this cluster, with these settings on top: running and ready.
     pub async fn start_on(cluster: Cluster, name: &str, environment: &[(&str, &str)]) -> Self {
+        let mut installation = Self::prepare_on(cluster, name, environment).await;
+        installation.run().await;
+        installation
+    }
+
+    /// On this cluster, with these settings on top: the gateway runs, the application does not.
+    pub async fn prepare_on(cluster: Cluster, name: &str, environment: &[(&str, &str)]) -> Self {
         let unique = Uuid::new_v4().simple().to_string();
         let prefix = format!("e2e-{name}-{}", &unique[..8]).parse().expect("a topic prefix");
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
@@ -97,7 +104,6 @@ impl Installation {
             application: None,
         };
         installation.run_gateway().await;
-        installation.run().await;
         installation
     }
 
@@ -109,6 +115,11 @@ impl Installation {
     /// Where its log is.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// Where everything of this installation is kept.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Where the application keeps its stores and views.
@@ -134,6 +145,12 @@ impl Installation {
 
     /// Starts the application.
     pub fn launch(&mut self) {
+        let environment = self.settings();
+        self.application = Some(self.spawn(APPLICATION, vec!["run".to_owned()], &environment));
+    }
+
+    /// What the application is told, as variables.
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
         let mut environment = vec![
             ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), self.cluster.bootstrap_servers.clone()),
             ("SCHEMA_REGISTRY_URL".to_owned(), self.cluster.registry_url.clone()),
@@ -146,7 +163,7 @@ impl Installation {
             ("HOLDFAST_PROFILE".to_owned(), "dev".to_owned()),
         ];
         environment.extend(self.environment.clone());
-        self.application = Some(self.spawn(APPLICATION, vec!["run".to_owned()], &environment));
+        environment
     }
 
     /// Waits until the application says that it is ready.

@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod executable;
 pub mod installation;
 pub mod journal;
+pub mod process;
 pub mod producer;
 pub mod scratch;
 pub mod stores;

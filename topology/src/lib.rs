@@ -10,6 +10,7 @@ mod log_writer;
 pub mod logging;
 pub mod payments;
 pub mod registry;
+pub mod roles;
 pub mod runtime;
 mod schema_ids;
 pub mod settings;

@@ -6,6 +6,7 @@
 use schemas::Topic;
 
 use crate::engine::topology_description::{SubTopology, Target, Topology};
+use crate::roles::Role;
 
 /// The graph of the product.
 pub fn topology() -> Topology {
@@ -15,6 +16,7 @@ pub fn topology() -> Topology {
 /// Wallets and payment sagas, co-partitioned by wallet id: one input becomes one entry.
 fn ledger() -> SubTopology {
     SubTopology::ledger("ledger")
+        .run_by(Role::Ledger.label())
         .source("gateway-results", Topic::GatewayResults)
         .source("transfers", Topic::Transfers)
         .source("operations", Topic::Operations)
@@ -35,6 +37,7 @@ fn ledger() -> SubTopology {
 /// Does at gateways what the journal asks for, and reports what came of it.
 fn gateway() -> SubTopology {
     SubTopology::follower("gateway-follower")
+        .run_by(Role::Gateway.label())
         .source("journal-for-gateway", Topic::Journal)
         .store("outstanding")
         .processor("ask", &["journal-for-gateway"], &["outstanding"])
@@ -45,6 +48,7 @@ fn gateway() -> SubTopology {
 /// Folds the journal into the rows that the API answers from.
 fn views() -> SubTopology {
     SubTopology::follower("views")
+        .run_by(Role::Api.label())
         .source("journal-for-views", Topic::Journal)
         .store("rows")
         .processor("project", &["journal-for-views"], &["rows"])

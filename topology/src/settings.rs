@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use processors::policy::{GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy};
-use schemas::{GatewayName, PartitionCount, TopicPrefix};
+use schemas::{GatewayName, Partition, PartitionCount, TopicPrefix};
+
+use crate::roles::{Role, ShardList, ShardListError};
 
 /// How careful to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,7 +90,24 @@ pub struct RunSettings {
     #[arg(long, env = "HOLDFAST_PROFILE", value_enum, default_value_t = Profile::Production)]
     pub profile: Profile,
 
-    /// Holds the stores and views of this process. Disposable: it is rebuilt from the log.
+    /// What this process does. Every role must run somewhere: DEPLOYMENT.md has the layouts.
+    #[arg(
+        long,
+        value_name = "ROLE,...",
+        env = "HOLDFAST_ROLES",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "api,ledger,gateway"
+    )]
+    pub roles: Vec<Role>,
+
+    /// The shards of the roles ledger and gateway in this process: `all`, or a list like `0,2-3`.
+    /// No two processes with the same role may have a shard in common.
+    #[arg(long, value_name = "SHARD,...", env = "HOLDFAST_SHARDS", default_value = "all")]
+    pub shards: ShardList,
+
+    /// Holds the stores and views of this process, and of no other. Disposable: it is rebuilt from
+    /// the log.
     #[arg(
         long,
         value_name = "DIRECTORY",
@@ -97,7 +116,7 @@ pub struct RunSettings {
     )]
     pub state_dir: PathBuf,
 
-    /// Where the HTTP API listens.
+    /// Where this process listens: health for every role, the HTTP API for the role api.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -225,6 +244,19 @@ impl RunSettings {
     /// How many shards the ledger has.
     pub fn partitions(&self) -> PartitionCount {
         self.partitions.unwrap_or_else(|| default_partitions(self.profile))
+    }
+
+    /// Whether this process has a role.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// The shards that the roles ledger and gateway work for here.
+    ///
+    /// # Errors
+    /// [`ShardListError::OutOfRange`].
+    pub fn shards(&self) -> Result<Vec<Partition>, ShardListError> {
+        self.shards.of(self.partitions())
     }
 
     /// The policy that these settings are.

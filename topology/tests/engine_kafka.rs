@@ -134,7 +134,8 @@ impl House {
 
     fn tail(&self) -> JournalTail<Tally> {
         let application = Arc::new(Tally::default());
-        JournalTail::start(&self.connection, &self.prefix, self.count, application).expect("a tail")
+        let partitions = (Partition::all(self.count).collect(), self.count);
+        JournalTail::start(&self.connection, &self.prefix, partitions, application).expect("a tail")
     }
 
     /// Writes so many commands, spread over both shards, and waits until the log has them.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use super::classification::OperationKind;
@@ -27,6 +28,8 @@ pub struct OperationRequest {
     pub amount_minor: i64,
     /// ISO 4217 code, three upper-case letters. An inquiry does not send it.
     pub currency: String,
+    /// When the call's time began: what passes between this and the call counts.
+    pub begun: Instant,
     /// The longest the call may take, connecting and reading the answer included.
     pub call_timeout: Duration,
 }

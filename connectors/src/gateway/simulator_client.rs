@@ -175,7 +175,7 @@ impl SimulatorGateway {
         };
         // A process that was paused while it connected must not send when it wakes: the deadline is
         // looked at before the exchange is.
-        let until = Instant::now() + operation.call_timeout;
+        let until = operation.begun + operation.call_timeout;
         let exchange = async {
             let mut exchange = pin!(exchange);
             poll_fn(|context| match exchange.as_mut() {

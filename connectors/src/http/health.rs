@@ -6,9 +6,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::Api;
 use super::answer::Answer;
-use crate::ports::{Component, ComponentStatus};
+use crate::ports::{Component, ComponentStatus, Health};
 
 #[derive(Serialize)]
 struct HealthBody<'a> {
@@ -31,13 +30,13 @@ pub(super) async fn live() -> Answer {
 }
 
 /// `GET /ready`: 200 when every part does its work, so that requests may come.
-pub(super) async fn ready(State(api): State<Arc<Api>>) -> Answer {
-    report(&api.ports.health.components())
+pub(super) async fn ready(State(health): State<Arc<dyn Health>>) -> Answer {
+    report(&health.components())
 }
 
 /// `GET /health`, `GET /healthz`: the same truth, for people and monitors.
-pub(super) async fn health(State(api): State<Arc<Api>>) -> Answer {
-    report(&api.ports.health.components())
+pub(super) async fn health(State(health): State<Arc<dyn Health>>) -> Answer {
+    report(&health.components())
 }
 
 fn report(components: &[Component]) -> Answer {

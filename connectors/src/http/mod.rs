@@ -48,7 +48,7 @@ use tokio::sync::Semaphore;
 
 use crate::ports::{CommandLog, Health, Views};
 
-pub use router::router;
+pub use router::{health_router, router};
 pub use server::serve;
 
 use recently_accepted::RecentlyAccepted;

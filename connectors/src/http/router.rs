@@ -16,6 +16,7 @@ use super::{
     Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, exchange, health, payment_list,
     payments, statement, wallets,
 };
+use crate::ports::Health;
 
 /// The API as a router. Routes merged into it later lie outside its `exchange` layer and bring
 /// their own refusals.
@@ -33,18 +34,39 @@ pub fn router(options: ApiOptions, ports: Ports) -> Router {
         .route("/wallets/{user_id}/{currency}", get(wallets::by_owner))
         .route("/wallets/{user_id}/{currency}/transactions", get(statement::by_owner))
         .route_layer(from_fn_with_state(Arc::clone(&api), exchange::admit));
-    Router::new()
+    let routes = Router::new()
         .nest(BASE_PATH, base)
+        .fallback(async || Problem::of(ErrorCode::NotFound))
+        .with_state(Arc::clone(&api));
+    framed(routes.merge(health_routes(Arc::clone(&api.ports.health))))
+}
+
+/// What a process without the API answers: its health, and where the API is not.
+pub fn health_router(health: Arc<dyn Health>) -> Router {
+    let elsewhere = async || Problem::because(ErrorCode::NotFound, NO_API);
+    framed(health_routes(health).fallback(elsewhere))
+}
+
+/// What a caller of a process without the API is told.
+const NO_API: &str = "This process answers about its health only; it does not run the role api. \
+                      Ask one that does.";
+
+fn health_routes(health: Arc<dyn Health>) -> Router {
+    Router::new()
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .route("/health", get(health::health))
         .route("/healthz", get(health::health))
+        .with_state(health)
+}
+
+/// What lies around every route.
+fn framed(routes: Router) -> Router {
+    routes
         .method_not_allowed_fallback(async || Problem::of(ErrorCode::MethodNotAllowed))
-        .fallback(async || Problem::of(ErrorCode::NotFound))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(exchange::frame))
-        .with_state(api)
 }
 
 /// The panic hook has told the operator; the caller learns nothing of the inside.

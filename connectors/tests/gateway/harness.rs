@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use connectors::gateway::operation::{OperationAnswer, OperationKind, OperationRequest, Outcome};
 use connectors::gateway::simulator::ground_truth::{Charge, ChargeStatus};
@@ -11,6 +11,7 @@ use connectors::gateway::simulator_client::SimulatorGateway;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Longer than any loaded machine takes for an answer that comes.
@@ -78,6 +79,7 @@ pub fn submit(amount_minor: i64) -> OperationRequest {
         idempotency_key: Uuid::new_v4().to_string(),
         amount_minor,
         currency: "USD".to_owned(),
+        begun: Instant::now(),
         call_timeout: PATIENT,
     }
 }

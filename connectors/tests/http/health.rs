@@ -1,14 +1,17 @@
 //! Health, truthful; and a real server that starts and stops.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::http::{Profile, serve};
+use connectors::http::{Profile, health_router, serve};
 use connectors::ports::{Component, ComponentStatus};
+use schemas::ErrorCode;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::caller::{Caller, PATIENT};
+use crate::ledger::Ledger;
 
 fn component(name: &'static str, status: ComponentStatus) -> Component {
     Component { name, status, detail: format!("{name} says so") }
@@ -33,6 +36,22 @@ async fn ready_means_that_every_part_does_its_work() {
         }
         let live = caller.get("/live", &[]).await;
         assert_eq!((live.status.as_u16(), live.body), (200, json!({ "status": "up" })));
+    }
+}
+
+#[tokio::test]
+async fn a_process_without_the_api_answers_about_its_health_and_says_so() {
+    let caller = Caller::new(Profile::Dev);
+    let router = health_router(Arc::<Ledger>::clone(&caller.ledger));
+    let caller = Caller { router, ledger: caller.ledger };
+    caller.ledger.set_health(vec![component("shards", ComponentStatus::Starting)]);
+    assert_eq!(caller.get("/live", &[]).await.status, 200);
+    assert_eq!(caller.get("/ready", &[]).await.status, 503);
+    caller.post("/ready", &json!({}), &[]).await.assert_refused(ErrorCode::MethodNotAllowed);
+    for path in ["/api/v1/payments", "/api/v1/wallets/1", "/nowhere"] {
+        let answer = caller.get(path, &[]).await;
+        answer.assert_refused(ErrorCode::NotFound);
+        assert!(answer.text("detail").contains("role api"), "{answer:?}");
     }
 }
 

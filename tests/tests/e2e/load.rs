@@ -28,7 +28,8 @@ pub struct Accepted {
 
 /// Callers, and what they were told.
 pub struct Load {
-    caller: Caller,
+    /// Of each process that they call, in turn.
+    callers: Vec<Caller>,
     wallets: [Wallet; 2],
     accepted: RefCell<Vec<Accepted>>,
     is_over: Cell<bool>,
@@ -37,9 +38,14 @@ pub struct Load {
 impl Load {
     /// Callers of this installation, who do nothing yet.
     pub async fn on(installation: &Installation) -> Self {
-        let caller = installation.caller();
+        Self::of(vec![installation.caller()]).await
+    }
+
+    /// Callers of these processes, who do nothing yet.
+    pub async fn of(callers: Vec<Caller>) -> Self {
+        let caller = &callers[0];
         let wallets = [caller.wallet_with(DEPOSIT).await, caller.wallet_with(DEPOSIT).await];
-        Self { caller, wallets, accepted: RefCell::default(), is_over: Cell::new(false) }
+        Self { callers, wallets, accepted: RefCell::default(), is_over: Cell::new(false) }
     }
 
     /// Pays until `during` is over, then finishes what was begun.
@@ -69,7 +75,8 @@ impl Load {
                 return;
             }
             let (key, amount) = (new_key(), AMOUNTS[turn % AMOUNTS.len()]);
-            let answer = persist(&self.caller, wallet, amount, &key).await;
+            let caller = &self.callers[number % self.callers.len()];
+            let answer = persist(caller, wallet, amount, &key).await;
             let payment_id = answer.payment_id().to_owned();
             self.accepted.borrow_mut().push(Accepted { payment_id, key, amount });
         }
@@ -82,7 +89,7 @@ impl Load {
         let mut completed: BTreeSet<String> = others.iter().cloned().collect();
         let mut captured = 0;
         for payment in &accepted {
-            let shown = self.caller.settled(&payment.payment_id).await;
+            let shown = self.callers[0].settled(&payment.payment_id).await;
             let expected = if payment.amount == 4_001 { "failed" } else { "completed" };
             assert_eq!(shown["status"], expected, "{payment:?}: {shown}");
             assert_eq!(shown["amount"], payment.amount, "{payment:?}: {shown}");
@@ -103,7 +110,7 @@ impl Load {
 
         let mut left = 0;
         for wallet in &self.wallets {
-            let numbers = self.caller.numbers(wallet).await;
+            let numbers = self.callers[0].numbers(wallet).await;
             assert_eq!(numbers, Numbers::settled(numbers.posted), "nothing is held");
             left += numbers.posted;
         }

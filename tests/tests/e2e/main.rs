@@ -17,3 +17,4 @@ mod outage;
 mod payments;
 mod races;
 mod rebuild;
+mod roles;

@@ -66,6 +66,7 @@ pub fn config(arguments: &ConfigArguments) -> anyhow::Result<()> {
     });
     print_rows(rows.collect());
     settings.run.policy().context("the settings contradict each other")?;
+    settings.run.shards().context("the settings contradict each other")?;
     Ok(())
 }
 

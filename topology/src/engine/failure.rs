@@ -60,8 +60,9 @@ pub enum ShardError {
     },
     /// Somebody else takes the shard over again and again.
     #[error(
-        "the shard was taken over {times} times within a minute: another process runs with the \
-         same shards, or the broker is too slow for its own time-outs"
+        "the shard was taken over {times} times within a minute: another process runs the same \
+         shards, or the broker is too slow for its own time-outs. Stop one of the processes, or \
+         give each its own --shards"
     )]
     FencedRepeatedly {
         /// How often.

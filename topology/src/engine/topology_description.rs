@@ -31,6 +31,8 @@ pub enum Role {
 pub struct SubTopology {
     name: &'static str,
     role: Role,
+    /// Which role a process must have to run it.
+    run_by: Option<&'static str>,
     nodes: Vec<Node>,
 }
 
@@ -162,7 +164,9 @@ impl Topology {
         let mut text = format!("Topology: {}\n", self.name);
         for (number, part) in self.sub_topologies.iter().enumerate() {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "  Sub-topology: {number} {} ({})", part.name, part.role);
+            let (name, role) = (part.name, part.role);
+            let run_by = part.run_by.map(|role| format!("; run by {role}")).unwrap_or_default();
+            let _ = writeln!(text, "  Sub-topology: {number} {name} ({role}{run_by})");
             for node in &part.nodes {
                 let _ = writeln!(text, "    {}", part.describe_node(node));
             }
@@ -211,12 +215,19 @@ impl fmt::Display for Role {
 impl SubTopology {
     /// A part that decides inputs into entries.
     pub fn ledger(name: &'static str) -> Self {
-        Self { name, role: Role::Ledger, nodes: Vec::new() }
+        Self { name, role: Role::Ledger, run_by: None, nodes: Vec::new() }
     }
 
     /// A part that derives effects from the journal.
     pub fn follower(name: &'static str) -> Self {
-        Self { name, role: Role::Follower, nodes: Vec::new() }
+        Self { name, role: Role::Follower, run_by: None, nodes: Vec::new() }
+    }
+
+    /// The part, run by processes with this role.
+    #[must_use]
+    pub fn run_by(mut self, process: &'static str) -> Self {
+        self.run_by = Some(process);
+        self
     }
 
     /// Its name.

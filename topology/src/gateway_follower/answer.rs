@@ -1,8 +1,8 @@
 //! What a follower may say of an operation. Pure: the laws of "never guess about money".
 //!
 //! `not_sent` and `expired_unsent` claim that no try of this operation, in any process, can have
-//! sent bytes. Only the process that saw the operation appear can claim that; of one that was there
-//! before, a predecessor may have tried it.
+//! sent bytes. Only the process that had the shard when the operation appeared can claim that; of
+//! one that was there before, an earlier run may have tried it.
 
 use schemas::Timestamp;
 use schemas::inputs::GatewayOutcome;
@@ -10,9 +10,9 @@ use schemas::inputs::GatewayOutcome;
 /// Where a follower has an operation from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
-    /// It was asked for while this follower was following: nobody else has tried it.
+    /// It was asked of this run of the follower: nobody else tries it.
     Fresh,
-    /// It was outstanding when this follower began: a predecessor may have tried it.
+    /// It was asked of an earlier run of the same state directory, which may have tried it.
     Inherited,
 }
 

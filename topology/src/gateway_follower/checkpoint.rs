@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::Outstanding;
 use crate::views::ViewHead;
 
+/// Hashed with a checkpoint: one of another form is unreadable.
+const FORMAT: &[u8] = b"holdfast gateway follower checkpoint 2";
+
 /// A follower's state at a place in the journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -25,9 +28,8 @@ impl Checkpoint {
     /// The checkpoint in this file; the beginning when there is none that can be read.
     pub fn read(path: &Path) -> Self {
         let Ok(bytes) = std::fs::read(path) else { return Self::default() };
-        let whole = bytes
-            .split_first_chunk::<32>()
-            .filter(|(hash, row)| blake3::hash(row).as_bytes() == *hash);
+        let whole =
+            bytes.split_first_chunk::<32>().filter(|(hash, row)| digest(row).as_bytes() == *hash);
         let checkpoint = whole.and_then(|(_, row)| decode_row(row).ok());
         if checkpoint.is_none() {
             tracing::warn!(path = %path.display(), "A checkpoint is unreadable; folding anew.");
@@ -45,12 +47,16 @@ impl Checkpoint {
     /// Writes the checkpoint beside the old one, then takes its place.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let row = encode_row(self);
-        let mut bytes = blake3::hash(&row).as_bytes().to_vec();
+        let mut bytes = digest(&row).as_bytes().to_vec();
         bytes.extend_from_slice(&row);
         let beside = path.with_extension("new");
         std::fs::write(&beside, bytes)?;
         std::fs::rename(beside, path)
     }
+}
+
+fn digest(row: &[u8]) -> blake3::Hash {
+    blake3::Hasher::new().update(FORMAT).update(row).finalize()
 }
 
 #[cfg(test)]

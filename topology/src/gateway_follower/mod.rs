@@ -1,33 +1,39 @@
 //! The gateway follower: does at gateways what the journal asks for, and reports what came of it.
 //!
-//! At least once, and never a false "not sent". After taking over it folds the journal to the end
-//! that it found, from its checkpoint on, and only then calls anything: an operation that was
-//! outstanding by then may have been tried by a predecessor. It tries an operation once; retries
-//! are the ledger's. A gateway that is slow or away makes its own operations wait, never the
-//! journal.
+//! At least once, and never a false "not sent". It folds the journal to the end that it found, from
+//! its checkpoint on, claims its shards ([`claim`]), and only then calls anything: an operation
+//! that was outstanding by then may have been tried by an earlier run. It tries an operation once;
+//! retries are the ledger's. A gateway that is slow or away makes its own operations wait, never
+//! the journal; what waits is a row ([`waiting`]), what is under way a task ([`bulkhead`]). A
+//! follower whose shard was claimed by another one ends with an error.
 
 mod answer;
+mod bulkhead;
 mod checkpoint;
+pub mod claim;
 mod outstanding;
+mod waiting;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use connectors::gateway::client::GatewayClient;
 use connectors::gateway::operation::OperationRequest;
 use processors::policy::PlaintextRule;
-use schemas::Sealed;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{GatewayOutcome, GatewayResult};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use schemas::{Partition, PartitionCount, Sealed};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use answer::{Provenance, may_send, when_too_late, when_tried};
+use bulkhead::Bulkhead;
 pub use checkpoint::Checkpoint;
+use claim::{Claim, Holdings, Meaning};
 pub use outstanding::Outstanding;
+use waiting::Turn;
 
 use crate::engine::follower::{Follower, Tailed};
 use crate::log_writer::LogWriter;
@@ -39,9 +45,6 @@ use crate::wall_clock;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// The wait before a result that the log did not take is offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(500);
-
-/// When stopping, how long the last result may take into the log.
-const LAST_RESULT: Duration = Duration::from_secs(1);
 
 /// What the follower is made of.
 pub struct GatewayFollower {
@@ -55,71 +58,146 @@ pub struct GatewayFollower {
     pub concurrency: usize,
     /// Whether evidence may stand in the log as plaintext; otherwise it is left out.
     pub plaintext: PlaintextRule,
+    /// Who this follower is.
+    pub claim: Claim,
+    /// Whose operations it does.
+    pub shards: Vec<Partition>,
+    /// How many shards there are.
+    pub partitions: PartitionCount,
+    /// Tells which shards it has not taken over yet.
+    pub missing: watch::Sender<Vec<Partition>>,
     /// Where results go.
     pub log: LogWriter,
     /// Where the checkpoint is kept.
     pub checkpoint_path: PathBuf,
 }
 
-/// Calls under way share this.
-struct Caller {
-    follower: GatewayFollower,
-    bulkhead: Semaphore,
-}
-
 impl GatewayFollower {
     /// Follows until the tail ends. `checkpoint` is where this follower stands; `takeover` is where
-    /// the journal ended when it took over.
+    /// the journal ended when it began.
     pub async fn run(
         self,
-        mut checkpoint: Checkpoint,
+        checkpoint: Checkpoint,
         mut follower: Follower<Entry>,
         mut takeover: Takeover,
     ) -> Result<(), FollowerError> {
-        let path = self.checkpoint_path.clone();
-        let last_call = self.call_timeout + LAST_RESULT;
-        let bulkhead = Semaphore::new(self.concurrency);
-        let caller = Arc::new(Caller { follower: self, bulkhead });
-        let mut calls = JoinSet::new();
+        let mut following = Following::new(self, checkpoint);
         let mut write_at = tokio::time::interval(CHECKPOINT_EVERY);
-        let mut has_taken_over = false;
-        loop {
-            if !has_taken_over && takeover.reached(&[]) {
-                has_taken_over = true;
-                for request in checkpoint.outstanding.operations().cloned() {
-                    calls.spawn(handle(caller.clone(), request, Provenance::Inherited));
-                }
+        let mut is_folded = false;
+        let ended = loop {
+            if !is_folded && takeover.reached(&[]) {
+                is_folded = true;
+                following.claim();
             }
+            following.bulkhead.begin(&following.checkpoint.outstanding);
             tokio::select! {
                 batch = follower.next() => {
-                    let Some(batch) = batch else { break };
-                    for tailed in &batch.entries {
-                        // The batch that reaches the end may hold some from beyond it: they count
-                        // as inherited, which claims less.
-                        let new = fold(&mut checkpoint, tailed, &path)?;
-                        for request in new.into_iter().filter(|_| has_taken_over) {
-                            calls.spawn(handle(caller.clone(), request, Provenance::Fresh));
-                        }
+                    let Some(batch) = batch else { break Ok(()) };
+                    let taken = batch.entries.iter().try_for_each(|tailed| following.take(tailed));
+                    if let Err(error) = taken {
+                        break Err(error);
                     }
+                    // The batch that reaches the end may hold some from beyond it: they count as
+                    // inherited, which claims less.
                     takeover.reached(&batch.reached);
                 }
-                Some(ended) = calls.join_next() => {
-                    if let Err(error) = ended {
-                        // The ledger's timer turns the missing result into an inquiry.
-                        tracing::error!(%error, "A gateway call ended without a result.");
-                    }
+                () = following.bulkhead.changed() => {}
+                _ = write_at.tick() => following.write(),
+            }
+        };
+        // The tail must not wait for somebody who takes no more.
+        drop(follower);
+        following.end(ended).await
+    }
+}
+
+/// What a follower has at hand while it follows.
+struct Following {
+    checkpoint: Checkpoint,
+    checkpoint_path: PathBuf,
+    me: Claim,
+    holdings: Holdings,
+    missing: watch::Sender<Vec<Partition>>,
+    bulkhead: Bulkhead,
+}
+
+impl Following {
+    fn new(follower: GatewayFollower, checkpoint: Checkpoint) -> Self {
+        Self {
+            checkpoint,
+            checkpoint_path: follower.checkpoint_path.clone(),
+            me: follower.claim,
+            holdings: Holdings::new(follower.claim, &follower.shards),
+            missing: follower.missing.clone(),
+            bulkhead: Bulkhead::new(follower),
+        }
+    }
+
+    /// The journal is folded: takes the shards over, those that need it by a claim.
+    fn claim(&mut self) {
+        for shard in self.holdings.folded(&self.checkpoint.outstanding) {
+            self.bulkhead.claim(shard);
+        }
+        self.missing.send_replace(self.holdings.missing());
+    }
+
+    /// Folds one entry, and lets wait what it asks of this follower.
+    fn take(&mut self, tailed: &Tailed<Entry>) -> Result<(), FollowerError> {
+        let shard = tailed.position.partition;
+        if !self.holdings.includes(shard) {
+            return Ok(());
+        }
+        self.fold(tailed)?;
+        let meaning = Claim::stated_in(&tailed.entry).map(|claim| self.holdings.note(shard, claim));
+        match meaning {
+            Some(Meaning::Superseded) => return Err(FollowerError::Superseded { shard }),
+            Some(Meaning::TakenOver) => {
+                for request in self.checkpoint.outstanding.asked_of(shard, self.me.directory()) {
+                    self.bulkhead.push(request, Provenance::Inherited);
                 }
-                _ = write_at.tick() => write(&checkpoint, &path),
+                tracing::info!(%shard, "A shard's gateway operations are done here.");
+                self.missing.send_replace(self.holdings.missing());
+            }
+            Some(Meaning::Past) | None => {}
+        }
+        if self.holdings.has(shard) {
+            for request in requests(&tailed.entry) {
+                self.bulkhead.push(request, Provenance::Fresh);
             }
         }
-        // Calls under way may end; what is cut off stays outstanding in the checkpoint, and whoever
-        // follows next treats it as possibly sent.
-        let _ =
-            tokio::time::timeout(last_call, async { while calls.join_next().await.is_some() {} })
-                .await;
-        calls.shutdown().await;
-        write(&checkpoint, &path);
         Ok(())
+    }
+
+    fn fold(&mut self, tailed: &Tailed<Entry>) -> Result<(), FollowerError> {
+        let (position, entry) = (tailed.position, &tailed.entry);
+        let checkpoint = &mut self.checkpoint;
+        if let Some(head) = checkpoint.heads.get(&position.partition)
+            && (entry.seq != head.seq + 1 || entry.prev_hash != head.hash)
+        {
+            return Err(FollowerError::Diverged { seq: head.seq, found: entry.seq });
+        }
+        checkpoint.outstanding.fold(position.partition, entry);
+        let head = ViewHead { offset: position.offset, seq: entry.seq, hash: tailed.hash };
+        checkpoint.heads.insert(position.partition, head);
+        Ok(())
+    }
+
+    fn write(&self) {
+        if let Err(error) = self.checkpoint.write(&self.checkpoint_path) {
+            tracing::warn!(%error, "A checkpoint was not written; a restart folds a little more.");
+        }
+    }
+
+    /// What is cut off, and what still waits, stays outstanding in the checkpoint: the next run
+    /// treats it as possibly sent.
+    async fn end(self, ended: Result<(), FollowerError>) -> Result<(), FollowerError> {
+        if let Err(FollowerError::Diverged { .. }) = ended {
+            Checkpoint::remove(&self.checkpoint_path);
+        } else {
+            self.write();
+        }
+        self.bulkhead.drain().await;
+        ended
     }
 }
 
@@ -137,55 +215,70 @@ pub enum FollowerError {
         /// The entry that came.
         found: i64,
     },
+    /// Another follower has claimed a shard of this one.
+    #[error(
+        "another process with the role gateway has taken over shard {shard}. Stop one of the two, \
+         or give each its own --shards; what was asked of this one is kept for its next start"
+    )]
+    Superseded {
+        /// The shard.
+        shard: Partition,
+    },
 }
 
-/// Folds one entry; gives the operations that it newly asks for.
-fn fold(
-    checkpoint: &mut Checkpoint,
-    tailed: &Tailed<Entry>,
-    path: &Path,
-) -> Result<Vec<GatewayOperationRequested>, FollowerError> {
-    let (position, entry) = (tailed.position, &tailed.entry);
-    if let Some(head) = checkpoint.heads.get(&position.partition)
-        && (entry.seq != head.seq + 1 || entry.prev_hash != head.hash)
-    {
-        Checkpoint::remove(path);
-        return Err(FollowerError::Diverged { seq: head.seq, found: entry.seq });
-    }
-    checkpoint.outstanding.fold(entry);
-    let head = ViewHead { offset: position.offset, seq: entry.seq, hash: tailed.hash };
-    checkpoint.heads.insert(position.partition, head);
-    let mut new = Vec::new();
-    for event in &entry.events {
-        if let Event::GatewayOperationRequested(request) = event {
-            new.push(request.clone());
-        }
-    }
-    Ok(new)
+/// The operations that an entry asks for.
+fn requests(entry: &Entry) -> impl Iterator<Item = &GatewayOperationRequested> {
+    entry.events.iter().filter_map(|event| {
+        let Event::GatewayOperationRequested(request) = event else { return None };
+        Some(request)
+    })
 }
 
-fn write(checkpoint: &Checkpoint, path: &Path) {
-    if let Err(error) = checkpoint.write(path) {
-        tracing::warn!(%error, "A checkpoint was not written; a restart folds a little more.");
+/// What is to be reported of an operation.
+type Answer = (GatewayOutcome, Option<Sealed>);
+
+/// Calls the gateway once, if it still may.
+async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
+    let Turn { request, provenance } = turn;
+    if request.gateway != follower.name {
+        let reason = format!("no gateway {} is configured here", request.gateway);
+        return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
     }
+    // The call's time begins before the look at the clock: a process that is stopped in between
+    // finds the time used up when it wakes.
+    let begun = Instant::now();
+    if !may_send(wall_clock::now(), request.not_after) {
+        return (when_too_late(*provenance), None);
+    }
+    let answer = follower.gateway.perform(&operation(request, begun, follower.call_timeout)).await;
+    let evidence = match follower.plaintext {
+        PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
+        PlaintextRule::Refused => None,
+    };
+    (when_tried(*provenance, answer.outcome.into()), evidence)
 }
 
-/// Does one operation, once, and reports what came of it until the log has it.
-async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provenance: Provenance) {
-    let (outcome, evidence) = perform(&caller, &request, provenance).await;
+/// Reports what came of an operation, until the log has it.
+async fn report(follower: &GatewayFollower, turn: Turn, (outcome, evidence): Answer) {
+    let request = turn.request;
     let result = GatewayResult {
         wallet_id: request.wallet_id,
         payment_id: request.payment_id,
         operation_id: request.operation_id,
         operation_seq: request.operation_seq,
         operation: request.operation,
-        gateway: request.gateway.clone(),
+        gateway: request.gateway,
         outcome,
         evidence,
         observed_at: wall_clock::now(),
-        correlation_id: request.correlation_id.clone(),
+        correlation_id: request.correlation_id,
     };
-    while let Err(error) = caller.follower.log.append_result(&result).await {
+    offer(follower, &result).await;
+}
+
+/// Offers a record to the log until it has it.
+async fn offer(follower: &GatewayFollower, result: &GatewayResult) {
+    while let Err(error) = follower.log.append_result(result).await {
         tracing::warn!(
             payment_id = %result.payment_id,
             correlation_id = %result.correlation_id,
@@ -196,32 +289,11 @@ async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provena
     }
 }
 
-async fn perform(
-    caller: &Caller,
+fn operation(
     request: &GatewayOperationRequested,
-    provenance: Provenance,
-) -> (GatewayOutcome, Option<Sealed>) {
-    let follower = &caller.follower;
-    if request.gateway != follower.name {
-        let reason = format!("no gateway {} is configured here", request.gateway);
-        return (when_tried(provenance, GatewayOutcome::NotSent { reason }), None);
-    }
-    let left = request.not_after.since(wall_clock::now());
-    let Ok(permit) = tokio::time::timeout(left, caller.bulkhead.acquire()).await else {
-        return (when_too_late(provenance), None);
-    };
-    if permit.is_err() || !may_send(wall_clock::now(), request.not_after) {
-        return (when_too_late(provenance), None);
-    }
-    let answer = follower.gateway.perform(&operation(request, follower.call_timeout)).await;
-    let evidence = match follower.plaintext {
-        PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
-        PlaintextRule::Refused => None,
-    };
-    (when_tried(provenance, answer.outcome.into()), evidence)
-}
-
-fn operation(request: &GatewayOperationRequested, call_timeout: Duration) -> OperationRequest {
+    begun: Instant,
+    call_timeout: Duration,
+) -> OperationRequest {
     OperationRequest {
         kind: request.operation.into(),
         attempt_id: Uuid::from_bytes(*request.operation_id.as_bytes()),
@@ -229,6 +301,7 @@ fn operation(request: &GatewayOperationRequested, call_timeout: Duration) -> Ope
         idempotency_key: request.operation_id.to_string(),
         amount_minor: request.amount.minor(),
         currency: request.currency.code().to_owned(),
+        begun,
         call_timeout,
     }
 }

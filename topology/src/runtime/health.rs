@@ -5,20 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use connectors::ports::{Component, ComponentStatus, Health};
-use tokio::sync::mpsc;
+use schemas::Partition;
+use tokio::sync::{mpsc, watch};
 
 use crate::engine::kafka::connection::KafkaConnection;
 use crate::engine::kafka::probe::BrokerProbe;
 use crate::engine::status::{ShardState, ShardStatus};
 use crate::log_writer::LogWriter;
+use crate::roles::Role;
+use crate::settings::RunSettings;
 use crate::views::PaymentViews;
 
 /// How often the broker is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
-/// What is known of the process.
+/// What is known of the process: the log and the schemas, and the parts that its roles have.
 pub(crate) struct ProcessHealth {
-    views: Arc<PaymentViews>,
+    /// In a process with the role api.
+    views: Option<Arc<PaymentViews>>,
+    /// In a process with the role gateway: the shards that it has not taken over yet.
+    gateway: Option<watch::Sender<Vec<Partition>>>,
+    has_ledger: bool,
     broker: Mutex<Result<(), String>>,
     schemas_registered: AtomicBool,
     /// What start-up waits for, in words; empty when it waits for nothing.
@@ -27,9 +34,18 @@ pub(crate) struct ProcessHealth {
 }
 
 impl ProcessHealth {
-    pub fn new(views: Arc<PaymentViews>) -> Self {
+    /// Of a process with these roles, in a moment when nothing works yet. `shards` are those that
+    /// its role gateway will do the operations of.
+    pub fn new(
+        settings: &RunSettings,
+        views: Option<Arc<PaymentViews>>,
+        shards: &[Partition],
+    ) -> Self {
+        let gateway = settings.has(Role::Gateway).then(|| watch::Sender::new(shards.to_vec()));
         Self {
             views,
+            gateway,
+            has_ledger: settings.has(Role::Ledger),
             broker: Mutex::new(Err("not asked yet".to_owned())),
             schemas_registered: AtomicBool::new(false),
             waiting: Mutex::new(String::new()),
@@ -47,6 +63,11 @@ impl ProcessHealth {
 
     fn note_broker(&self, answer: Result<(), String>) {
         *self.broker.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    /// Where the gateway follower tells which shards it has not taken over yet.
+    pub fn gateway_missing(&self) -> watch::Sender<Vec<Partition>> {
+        self.gateway.clone().unwrap_or_default()
     }
 
     pub fn note_shards(&self, shards: Vec<Arc<ShardStatus>>) {
@@ -93,19 +114,34 @@ impl ProcessHealth {
         Component { name: "shards", status, detail }
     }
 
-    fn views(&self) -> Component {
-        let (status, detail) = if self.views.is_caught_up() {
+    fn views(views: &PaymentViews) -> Component {
+        let (status, detail) = if views.is_caught_up() {
             (ComponentStatus::Up, "caught up")
         } else {
             (ComponentStatus::Starting, "catching up with the journal")
         };
         Component { name: "views", status, detail: detail.to_owned() }
     }
+
+    fn gateway(missing: &[Partition]) -> Component {
+        let name = "gateway-follower";
+        if missing.is_empty() {
+            let detail = "has every shard of its list".to_owned();
+            return Component { name, status: ComponentStatus::Up, detail };
+        }
+        let shards = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let detail = format!("takes over {shards}; a shard's ledger must run for that");
+        Component { name, status: ComponentStatus::Starting, detail }
+    }
 }
 
 impl Health for ProcessHealth {
     fn components(&self) -> Vec<Component> {
-        vec![self.log(), self.schemas(), self.shards(), self.views()]
+        let mut components = vec![self.log(), self.schemas()];
+        components.extend(self.has_ledger.then(|| self.shards()));
+        components.extend(self.views.as_deref().map(Self::views));
+        components.extend(self.gateway.as_ref().map(|missing| Self::gateway(&missing.borrow())));
+        components
     }
 }
 

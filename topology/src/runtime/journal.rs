@@ -1,4 +1,5 @@
-//! The followers of the journal in this process, joined to its one tail.
+//! The followers of the journal in this process, as its roles are, joined to its one tail. Views
+//! are of every shard; the gateway follower is of the shards of this process.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,11 +19,13 @@ use tokio::sync::mpsc;
 use super::Shared;
 use crate::engine::feed::FeedSource;
 use crate::engine::kafka::tail::JournalTail;
+use crate::gateway_follower::claim::Claim;
 use crate::gateway_follower::{Checkpoint, GatewayFollower};
 use crate::ledger::Ledger;
+use crate::roles::Role;
 use crate::settings::GatewayKind;
 use crate::takeover::Takeover;
-use crate::views::{self, ViewHead};
+use crate::views::{self, PaymentViews, ViewHead};
 
 /// Batches that wait for one follower: enough to bridge a slow write.
 const FOLLOWER_QUEUE: usize = 64;
@@ -34,8 +37,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// The tail and those that follow it.
 pub(super) struct Followers {
     tail: JournalTail<Ledger>,
-    views: JoinHandle<()>,
-    gateway: tokio::task::JoinHandle<()>,
+    views: Option<JoinHandle<()>>,
+    gateway: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Followers {
@@ -48,11 +51,22 @@ impl Followers {
         let settings = &shared.settings;
         let prefix = &settings.kafka.topic_prefix;
         let count = settings.partitions();
-        let tail = JournalTail::start(&shared.connection, prefix, count, Arc::clone(ledger))?;
+        let partitions = match &shared.views {
+            Some(_) => Partition::all(count).collect(),
+            None => shared.shards.clone(),
+        };
+        let ledger = Arc::clone(ledger);
+        let tail = JournalTail::start(&shared.connection, prefix, (partitions, count), ledger)?;
         let tail = Arc::new(tail);
         let ends = ends(shared, &tail).await;
-        let views = start_views(shared, &tail, &ends, report)?;
-        let gateway = start_gateway(shared, &tail, &ends, report)?;
+        let mut views = None;
+        if let Some(rows) = &shared.views {
+            views = Some(start_views(shared, rows, &tail, &ends, report)?);
+        }
+        let mut gateway = None;
+        if settings.has(Role::Gateway) {
+            gateway = Some(start_gateway(shared, &tail, &ends, report)?);
+        }
         tokio::spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
         Ok(Self { tail, views, gateway })
@@ -83,12 +97,14 @@ impl Followers {
         let Self { tail, views, gateway } = self;
         let stopped = tokio::task::spawn_blocking(move || {
             tail.stop();
-            views.join().is_ok()
+            views.is_none_or(|views| views.join().is_ok())
         });
         if !stopped.await.unwrap_or(false) {
             tracing::error!("The views panicked.");
         }
-        if let Err(error) = gateway.await {
+        if let Some(gateway) = gateway
+            && let Err(error) = gateway.await
+        {
             tracing::error!(%error, "The gateway follower panicked.");
         }
     }
@@ -128,11 +144,12 @@ fn starts(heads: &BTreeMap<Partition, ViewHead>, count: PartitionCount) -> Vec<O
 
 fn start_views(
     shared: &Arc<Shared>,
+    rows: &Arc<PaymentViews>,
     tail: &JournalTail<Ledger>,
     ends: &[Offset],
     report: &mpsc::Sender<anyhow::Error>,
 ) -> anyhow::Result<JoinHandle<()>> {
-    let rows = Arc::clone(&shared.views);
+    let rows = Arc::clone(rows);
     let from = starts(&rows.heads(), shared.settings.partitions());
     if let Some(beyond) = beyond(&from, ends) {
         // Rows of another journal: the answer to every question would be wrong.
@@ -197,15 +214,26 @@ fn start_gateway(
         tracing::warn!(beyond, "The checkpoint is of another journal; folding anew.");
         checkpoint = Checkpoint::default();
     }
-    let from = starts(&checkpoint.heads, count);
+    let mut from = starts(&checkpoint.heads, count);
+    // What it does not need is past for it.
+    for other in Partition::all(count).filter(|shard| !shared.shards.contains(shard)) {
+        from[other.index()] = ends[other.index()];
+    }
     let takeover = Takeover::new(ends, &from);
     let follower = tail.follow("gateway", from, FOLLOWER_QUEUE);
+    let identity = shared.directory.join("gateway-follower.id");
+    let claim = Claim::of_directory(&identity)
+        .with_context(|| format!("{} cannot be written", identity.display()))?;
     let gateway_follower = GatewayFollower {
         name: settings.gateway_name.clone(),
         gateway,
         call_timeout: settings.call_timeout(),
         concurrency: usize::try_from(settings.gateway_concurrency).unwrap_or(usize::MAX),
         plaintext: shared.settings.policy()?.plaintext,
+        claim,
+        shards: shared.shards.clone(),
+        partitions: count,
+        missing: shared.health.gateway_missing(),
         log: shared.writer.clone(),
         checkpoint_path: path,
     };

@@ -1,12 +1,17 @@
 //! The roles of a process, put together: what starts when, what depends on what, what stops when.
 //!
-//! The HTTP API listens first and is truthful about the rest: `/ready` says 503 until the schemas
-//! are registered, the topics are safe, the shards run and the views have caught up. A part that
-//! ends without being asked to ends the process with its name; a supervisor starts it again, and
-//! the log says where to go on.
+//! Only what the roles need starts: views with the role api, shards with the role ledger, the tail
+//! with api and gateway. HTTP listens first and is truthful about the rest: `/ready` says 503 until
+//! the schemas are registered, the topics are safe, and, as far as the roles go, the shards run,
+//! the views have caught up and the gateway follower has its shards. A part that ends without being
+//! asked to ends the process with its name; a supervisor starts it again, and the log says where to
+//! go on.
 //!
-//! It stops in this order: the API takes no more requests and answers those it has; the shards
-//! finish their batches; the tail ends, and with it the followers; the producers are flushed.
+//! It stops in this order, each step as far as the process has the part: the API takes no more
+//! requests and answers those it has, 10 seconds at most; the shards finish their batches; the tail
+//! ends; the followers handle what they were given, and gateway calls under way end and are
+//! reported, one call time-out and a second at most; the producer is flushed, 5 seconds at most.
+//! What does not get done in that time is done from the log by the next start.
 
 mod health;
 mod journal;
@@ -18,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use connectors::http::{self, ApiOptions, Ports};
+use schemas::Partition;
 use schemas::codec::SchemaCatalog;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -28,6 +34,7 @@ use crate::engine::state_directory::StateDirectory;
 use crate::log_writer::LogWriter;
 use crate::payments;
 use crate::registry::{Registry, WriterIds};
+use crate::roles::Role;
 use crate::settings::{KafkaSettings, Profile, RunSettings};
 use crate::views::{PaymentViews, ViewStore};
 use crate::wall_clock;
@@ -42,7 +49,11 @@ pub(crate) struct Shared {
     pub registry: Registry,
     pub catalog: Arc<SchemaCatalog>,
     pub ids: Arc<OnceLock<WriterIds>>,
-    pub views: Arc<PaymentViews>,
+    /// Of the roles ledger and gateway.
+    pub shards: Vec<Partition>,
+    /// Of the role api.
+    pub views: Option<Arc<PaymentViews>>,
+    /// Of the roles api and gateway; idle in a process that has neither.
     pub writer: LogWriter,
     pub health: Arc<ProcessHealth>,
 }
@@ -82,10 +93,13 @@ pub async fn run(
         tokio::select! {
             () = &mut shutdown => break Ok(()),
             Some(error) = ended.recv() => break Err(error),
-            _ = &mut api => break Err(anyhow::anyhow!("the HTTP API ended")),
+            _ = &mut api => break Err(anyhow::anyhow!("HTTP ended")),
             started = &mut parts, if running.is_none() => match started {
                 Ok(parts) => {
-                    tracing::info!(listen = %shared.settings.listen, "Holdfast runs.");
+                    let roles = shared.settings.roles.iter().map(|role| role.label());
+                    let roles = roles.collect::<Vec<_>>().join(",");
+                    let (listen, shards) = (shared.settings.listen, &shared.settings.shards);
+                    tracing::info!(%listen, roles, %shards, "Holdfast runs.");
                     running = Some(parts);
                 }
                 Err(error) => break Err(error),
@@ -97,7 +111,7 @@ pub async fn run(
     let drained = if api.is_finished() {
         Ok(())
     } else {
-        api.await.context("the HTTP API panicked").and_then(|served| Ok(served?))
+        api.await.context("HTTP panicked").and_then(|served| Ok(served?))
     };
     if let Some(parts) = running {
         parts.stop().await;
@@ -113,18 +127,25 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
     let faults = payments::topology().validate();
     anyhow::ensure!(faults.is_empty(), "the topology is not valid: {faults:?}");
     settings.policy()?;
+    let shards = settings.shards()?;
     let connection = connection(&settings.kafka);
-    let directory = Arc::new(StateDirectory::lock(&settings.state_dir)?);
+    let directory = StateDirectory::lock(&settings.state_dir)
+        .context("--state-dir or HOLDFAST_STATE_DIR must name a directory of this process alone")?;
+    let directory = Arc::new(directory);
     let listener = TcpListener::bind(settings.listen).await.with_context(|| {
         format!(
-            "the HTTP API cannot listen on {}: choose another address with --listen or \
-             HOLDFAST_LISTEN",
+            "cannot listen on {}: every process needs an address of its own, chosen with --listen \
+             or HOLDFAST_LISTEN",
             settings.listen
         )
     })?;
-    let store = ViewStore::open(&directory.join("views"))?;
     let partitions = settings.partitions();
-    let views = Arc::new(PaymentViews::new(store, partitions)?);
+    let views = if settings.has(Role::Api) {
+        let store = ViewStore::open(&directory.join("views"))?;
+        Some(Arc::new(PaymentViews::new(store, partitions)?))
+    } else {
+        None
+    };
     let ids = Arc::new(OnceLock::new());
     let prefix = &settings.kafka.topic_prefix;
     let producer = IngressProducer::new(&connection, prefix, "ingress", IngressLimits::default())?;
@@ -132,8 +153,9 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
         registry: Registry::new(&settings.schema_registry_url)?,
         catalog: Arc::new(SchemaCatalog::default()),
         writer: LogWriter::new(producer, partitions, Arc::clone(&ids)),
-        health: Arc::new(ProcessHealth::new(Arc::clone(&views))),
+        health: Arc::new(ProcessHealth::new(&settings, views.clone(), &shards)),
         ids,
+        shards,
         views,
         connection,
         directory,
@@ -143,6 +165,9 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
 }
 
 fn router(shared: &Shared) -> axum::Router {
+    let Some(views) = &shared.views else {
+        return http::health_router(Arc::clone(&shared.health) as _);
+    };
     let profile = match shared.settings.profile {
         Profile::Dev => http::Profile::Dev,
         Profile::Production => http::Profile::Production,
@@ -152,7 +177,7 @@ fn router(shared: &Shared) -> axum::Router {
         std::time::Duration::from_millis(shared.settings.decision_timeout_ms);
     let ports = Ports {
         log: Arc::new(shared.writer.clone()),
-        views: Arc::clone(&shared.views) as _,
+        views: Arc::clone(views) as _,
         health: Arc::clone(&shared.health) as _,
         now: wall_clock::now,
     };

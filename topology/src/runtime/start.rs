@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemas::SchemaId;
 use schemas::codec::RecordKind;
-use schemas::{Partition, SchemaId};
 use tokio::sync::mpsc;
 
 use super::Shared;
@@ -15,6 +15,7 @@ use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
 use crate::engine::rocks_store::StoreMemory;
 use crate::ledger::Ledger;
 use crate::registry::{Registry, WriterIds};
+use crate::roles::Role;
 use crate::schema_ids;
 use crate::settings::Profile;
 
@@ -25,24 +26,33 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The parts that run.
 pub(super) struct Parts {
-    followers: Followers,
-    stop_shards: mpsc::Sender<()>,
-    shards: tokio::task::JoinHandle<()>,
+    followers: Option<Followers>,
+    shards: Option<RunningShards>,
+}
+
+struct RunningShards {
+    stop: mpsc::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Parts {
     /// Stops the shards after their batches, then the tail and its followers.
     pub async fn stop(self) {
-        // An error means that the shards have ended by themselves.
-        let _ = self.stop_shards.send(()).await;
-        if let Err(error) = self.shards.await {
-            tracing::error!(%error, "The shards panicked.");
+        if let Some(shards) = self.shards {
+            // An error means that the shards have ended by themselves.
+            let _ = shards.stop.send(()).await;
+            if let Err(error) = shards.task.await {
+                tracing::error!(%error, "The shards panicked.");
+            }
         }
-        self.followers.stop().await;
+        if let Some(followers) = self.followers {
+            followers.stop().await;
+        }
     }
 }
 
-/// Starts everything that needs Kafka. Whatever ends by itself later is reported.
+/// Starts everything that needs Kafka and that the roles need. Whatever ends by itself later is
+/// reported.
 pub(super) async fn parts(
     shared: Arc<Shared>,
     report: mpsc::Sender<anyhow::Error>,
@@ -52,15 +62,25 @@ pub(super) async fn parts(
         tracing::info!(%topic, "A topic was created.");
     }
     let ledger = register(&shared, &report).await?;
-    let followers = Followers::start(&shared, &ledger, &report).await?;
-    // Shards that run while the tail is far behind would ask the gateway follower for what it
-    // cannot do in time.
-    followers.near(&shared).await;
-    let shards = start_shards(&shared, &ledger, &followers)?;
-    shared.health.note_shards(shards.statuses().to_vec());
-    let (stop_shards, stopped) = mpsc::channel(1);
-    let shards = tokio::spawn(watch(shards, stopped, report.clone()));
-    Ok(Parts { followers, stop_shards, shards })
+    let settings = &shared.settings;
+    let mut followers = None;
+    if settings.has(Role::Api) || settings.has(Role::Gateway) {
+        followers = Some(Followers::start(&shared, &ledger, &report).await?);
+    }
+    let mut shards = None;
+    if settings.has(Role::Ledger) {
+        if let Some(followers) = &followers {
+            // Shards that run while the tail is far behind would ask the gateway follower for what
+            // it cannot do in time.
+            followers.near(&shared).await;
+        }
+        let running = start_shards(&shared, &ledger, followers.as_ref())?;
+        shared.health.note_shards(running.statuses().to_vec());
+        let (stop, stopped) = mpsc::channel(1);
+        let task = tokio::spawn(watch(running, stopped, report.clone()));
+        shards = Some(RunningShards { stop, task });
+    }
+    Ok(Parts { followers, shards })
 }
 
 /// Creates and checks the topics, waiting for a broker that is away.
@@ -168,16 +188,16 @@ async fn verify(
 fn start_shards(
     shared: &Arc<Shared>,
     ledger: &Arc<Ledger>,
-    followers: &Followers,
+    followers: Option<&Followers>,
 ) -> anyhow::Result<Shards> {
     let options = LedgerOptions {
         connection: shared.connection.clone(),
         prefix: shared.settings.kafka.topic_prefix.clone(),
-        shards: Partition::all(shared.settings.partitions()).collect(),
+        shards: shared.shards.clone(),
         directory: Arc::clone(&shared.directory),
         memory: StoreMemory::of_bytes(STORE_MEMORY_BYTES),
     };
-    Ok(Shards::start(ledger, &options, Some(followers.feed()))?)
+    Ok(Shards::start(ledger, &options, followers.map(Followers::feed))?)
 }
 
 /// Waits until the shards shall stop, or one of them ends by itself.

@@ -225,6 +225,9 @@ async fn start_application(ready: &Ready, port: u16) -> anyhow::Result<Supervise
             ("HOLDFAST_LISTEN".into(), format!("127.0.0.1:{port}").into()),
             ("HOLDFAST_GATEWAY_URL".into(), ready.gateway_url.clone().into()),
             ("HOLDFAST_PROFILE".into(), "dev".into()),
+            // All in one, whatever an .env file says of the processes of an installation.
+            ("HOLDFAST_ROLES".into(), "api,ledger,gateway".into()),
+            ("HOLDFAST_SHARDS".into(), "all".into()),
         ],
         record_directory: state.clone(),
         log_file: log_file(state, APPLICATION),

@@ -1,5 +1,5 @@
-//! The one journal tail of a process: reads every journal partition, decodes each entry once, and
-//! hands it to all followers.
+//! The one journal tail of a process: reads the journal partitions that its followers need, decodes
+//! each entry once, and hands it to all of them.
 //!
 //! It has its own OS thread and a `read_committed` consumer with explicit offsets. It survives the
 //! broker being away. What it does not survive is a journal that does not add up: then it ends,
@@ -70,14 +70,15 @@ struct Ends {
 }
 
 impl<A: Application> JournalTail<A> {
-    /// Starts the tail. It reads nothing before the first follower joins.
+    /// Starts the tail over these of so many partitions. It reads nothing before the first follower
+    /// joins.
     ///
     /// # Errors
     /// [`TailError::Client`] when a client or the thread cannot be made.
     pub fn start(
         connection: &KafkaConnection,
         prefix: &TopicPrefix,
-        count: PartitionCount,
+        (partitions, count): (Vec<Partition>, PartitionCount),
         application: Arc<A>,
     ) -> Result<Self, TailError> {
         let journal = Topic::Journal.name(prefix);
@@ -97,6 +98,7 @@ impl<A: Application> JournalTail<A> {
             journal,
             fanout: Fanout::new(),
             joins,
+            partitions,
             reached: Vec::new(),
             shown,
             ends_read_at: None,
@@ -195,6 +197,8 @@ struct Tail<A: Application> {
     journal: TopicName,
     fanout: Fanout<A::Entry>,
     joins: commands::Receiver<Join<A::Entry>>,
+    /// Those that are read. The others count as reached, wherever they end.
+    partitions: Vec<Partition>,
     /// By partition; empty while nothing is read.
     reached: Vec<Offset>,
     shown: watch::Sender<TailProgress>,
@@ -256,6 +260,9 @@ impl<A: Application> Tail<A> {
         }
         let mut partitions = TopicPartitionList::new();
         for (partition, offset) in Partition::all(self.ends.count).zip(&from) {
+            if !self.partitions.contains(&partition) {
+                continue;
+            }
             let stays = self.reached.get(partition.index()) == Some(offset);
             if !stays {
                 self.reader.seek(partition, *offset);
@@ -276,7 +283,9 @@ impl<A: Application> Tail<A> {
         if self.fed.has_lost() {
             self.fetch_all()?;
         }
-        let mut wait = if self.is_fed.iter().all(|fed| *fed) { POLL_WAIT } else { Duration::ZERO };
+        let is_fed = |partition: &Partition| self.is_fed[partition.index()];
+        let are_fed = self.partitions.iter().all(is_fed);
+        let mut wait = if are_fed { POLL_WAIT } else { Duration::ZERO };
         while entries.len() < MAX_BATCH {
             match self.fed.next(wait) {
                 None => break,
@@ -337,7 +346,7 @@ impl<A: Application> Tail<A> {
         let mut wait = match fed {
             _ if !entries.is_empty() => Duration::ZERO,
             0 => POLL_WAIT,
-            all if all == self.is_fed.len() => Duration::ZERO,
+            all if all == self.partitions.len() => Duration::ZERO,
             _ => MIXED_WAIT,
         };
         while entries.len() < MAX_BATCH {
@@ -394,6 +403,13 @@ impl<A: Application> Tail<A> {
         if self.ends_read_at.is_none_or(|at| at.elapsed() >= ENDS_EVERY) {
             read = Some(self.ends.read(ENDS_TIMEOUT));
             self.ends_read_at = Some(Instant::now());
+        }
+        if let Some(Ok(ends)) = &read {
+            for (partition, reached) in Partition::all(self.ends.count).zip(&mut self.reached) {
+                if !self.partitions.contains(&partition) {
+                    *reached = ends[partition.index()];
+                }
+            }
         }
         let reached = &self.reached;
         self.shown.send_if_modified(|progress| {
