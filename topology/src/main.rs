@@ -24,6 +24,7 @@ enum Command {
     Describe(cli::describe::DescribeArguments),
     Topics(cli::topics::TopicsArguments),
     Audit(cli::audit::AuditArguments),
+    Journal(cli::journal::JournalArguments),
     Config(cli::config::ConfigArguments),
 }
 
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
             }
             Command::Topics(arguments) => cli::topics::topics(arguments).await,
             Command::Audit(arguments) => cli::audit::audit(arguments).await,
+            Command::Journal(arguments) => cli::journal::journal(arguments).await,
             Command::Config(arguments) => {
                 cli::config::config(&arguments).map(|()| ExitCode::SUCCESS)
             }

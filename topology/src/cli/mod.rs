@@ -5,5 +5,6 @@ pub mod config;
 pub mod describe;
 pub mod dev;
 pub mod gateway_sim;
+pub mod journal;
 pub mod run;
 pub mod topics;
