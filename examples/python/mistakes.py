@@ -79,8 +79,9 @@ class Mistakes:
         self.write("json", wallet, json.dumps(command).encode(), **own)
         self.write("no frame", wallet, framed[5:], **own)
         self.write("no value", wallet, None, **own)
-        self.write("unknown schema id", wallet, struct.pack(">bI", 0, 987654321) + framed[5:], **own)
-        # Apicurio's serializer as it comes.
+        unknown = struct.pack(">bI", 0, 987654321) + framed[5:]
+        self.write("unknown schema id", wallet, unknown, **own)
+        # Apicurio's serializer with its ids in the value, and not as Confluent has them.
         self.write("64-bit schema id", wallet, struct.pack(">bQ", 0, 1) + framed[5:], **own)
 
     def own_schemas(self):

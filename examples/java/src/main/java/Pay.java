@@ -81,9 +81,10 @@ public final class Pay {
                 "key.serializer", StringSerializer.class,
                 "value.serializer", AvroKafkaSerializer.class,
                 // The serializer speaks the registry's own API, next to the Confluent one.
-                "apicurio.registry.url", REGISTRY.replaceFirst("/apis/ccompat/.*", "/apis/registry/v2"),
-                // The Confluent wire format: the schema id stands in the value, not in a header, and
-                // has 32 bits, not 64.
+                "apicurio.registry.url",
+                REGISTRY.replaceFirst("/apis/ccompat/.*", "/apis/registry/v2"),
+                // The Confluent wire format: the schema id stands in the value, not in a header,
+                // and has 32 bits, not 64.
                 "apicurio.registry.headers.enabled", false,
                 "apicurio.registry.as-confluent", true,
                 "apicurio.registry.use-id", "contentId",
