@@ -41,6 +41,8 @@ look() {
     release=$(java_release || true)
     [ "${release:-0}" -ge 17 ] || need default-jre-headless "Java 17 or newer: Apache Kafka runs on it"
     has mvn || need maven "Maven (mvn): it fetches Apache Kafka"
+    python3 -c 'import ensurepip, venv' 2>/dev/null ||
+        need python3-venv "Python 3 with venv: tests pay with the example of a Python producer"
 }
 
 # rustup puts cargo here, and a shell that was open before does not know it yet.

@@ -30,17 +30,23 @@ pub(crate) fn tenant(envelope: &Envelope) -> Result<TenantId, Rejection> {
 
 pub(crate) fn idempotency_key(envelope: &Envelope) -> Result<IdempotencyKey, Rejection> {
     if envelope.idempotency_key.is_empty() {
-        return Err(Rejection::of(ErrorCode::IdempotencyKeyRequired));
+        let detail = "field idempotency_key is empty: name the request, its id derives from that";
+        return Err(Rejection::because(ErrorCode::IdempotencyKeyRequired, detail));
     }
-    envelope.idempotency_key.parse().map_err(|_| Rejection::of(ErrorCode::IdempotencyKeyInvalid))
+    envelope.idempotency_key.parse().map_err(|_| {
+        let detail = "field idempotency_key: 1 to 255 visible ASCII characters";
+        Rejection::because(ErrorCode::IdempotencyKeyInvalid, detail)
+    })
 }
 
 pub(crate) fn amount(minor: i64) -> Result<Amount, Rejection> {
     Amount::try_from(minor).map_err(|invalid| {
-        Rejection::of(match invalid {
-            AmountInvalid::NotPositive => ErrorCode::AmountNotPositive,
-            AmountInvalid::TooLarge => ErrorCode::AmountTooLarge,
-        })
+        let (code, bound) = match invalid {
+            AmountInvalid::NotPositive => (ErrorCode::AmountNotPositive, "at least 1"),
+            AmountInvalid::TooLarge => (ErrorCode::AmountTooLarge, "at most 2^53-1"),
+        };
+        let detail = format!("field amount is {minor}: minor units, {bound} (15.00 USD is 1500)");
+        Rejection::because(code, detail)
     })
 }
 
@@ -78,15 +84,17 @@ pub(crate) fn sealed(
     Ok(())
 }
 
+/// An id that a producer derived is the one that its parts give.
 pub(crate) fn same_id<T: PartialEq + Display>(
     name: &str,
     given: &T,
     derived: &T,
+    parts: &str,
 ) -> Result<(), Rejection> {
     if given == derived {
         return Ok(());
     }
-    let detail = format!("field {name} is {given}, the other fields derive {derived}");
+    let detail = format!("field {name} is {given}, but {parts} derive {derived} (see docs/ids.md)");
     Err(Rejection::because(ErrorCode::IdMismatch, detail))
 }
 
@@ -96,12 +104,20 @@ pub(crate) fn routed(wallet: WalletId, ctx: &DecideContext<'_>) -> Result<(), Re
     if shard == ctx.partition {
         return Ok(());
     }
+    let (count, came) = (ctx.policy.partitions.get(), ctx.partition);
     let detail = format!(
-        "wallet {wallet} belongs on partition {shard}, the record came on {}; use the wallet id as \
-         key and Java's partitioner (librdkafka: partitioner=murmur2_random)",
-        ctx.partition
+        "wallet {wallet} belongs on partition {shard} of {count}, the record came on {came}; use \
+         the wallet id as key and Java's partitioner (librdkafka: partitioner=murmur2_random)",
     );
     Err(Rejection::because(ErrorCode::Misrouted, detail))
+}
+
+pub(crate) fn wallet_missing(wallet: WalletId, tenant: &TenantId) -> Rejection {
+    let detail = format!(
+        "tenant {tenant} has no wallet {wallet}; open it first, or derive its id from the right \
+         user, currency and label (see docs/ids.md)"
+    );
+    Rejection::because(ErrorCode::WalletNotFound, detail)
 }
 
 pub(crate) fn same_currency(wallet: Currency, asked: Currency) -> Result<(), Rejection> {

@@ -93,6 +93,16 @@ impl RecordKind {
     /// All of them, in the order in which they are registered.
     pub const ALL: [Self; 4] = [Self::Command, Self::Operation, Self::GatewayResult, Self::Entry];
 
+    /// What `holdfast describe --schema` calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Operation => "operation",
+            Self::GatewayResult => "gateway-result",
+            Self::Entry => "entry",
+        }
+    }
+
     /// The schema that this binary writes.
     pub fn schema(self) -> &'static CompiledSchema {
         match self {
@@ -175,17 +185,25 @@ pub enum DecodeError {
     Empty,
     /// Not the Confluent wire format.
     #[error(
-        "the value is not in the Confluent wire format (a zero byte, a schema id, an Avro datum)"
+        "the value is not in the Confluent wire format: a zero byte, the schema id in 32 bits \
+         (big-endian), the Avro datum; write it with the Avro serializer of a schema registry \
+         (Apicurio's: as-confluent=true, headers.enabled=false)"
     )]
     NotFramed,
     /// The schema with this id is neither compiled in nor known yet.
-    #[error("schema id {0} is not known to the schema registry")]
+    #[error(
+        "schema id {0} is not known to the schema registry: register the schema there, and write \
+         the id that it gives, in 32 bits"
+    )]
     UnknownSchema(SchemaId),
     /// The schema has times in another unit than milliseconds.
-    #[error("schema id {0} has times that are not timestamp-millis")]
+    #[error("schema id {0} has times that are not timestamp-millis: write milliseconds")]
     ForeignTimeUnit(SchemaId),
     /// The bytes do not follow their schema, or the schema is not that of this topic.
-    #[error("the value is not a {kind:?} under its schema: {reason}")]
+    #[error(
+        "the value is not a {kind:?} under the schema that its frame names: {reason}; \
+         `holdfast describe --schema {}` prints the schema to write with", .kind.label()
+    )]
     Malformed {
         /// What was expected.
         kind: RecordKind,
@@ -283,18 +301,30 @@ pub fn part<'v, P: Deserialize<'v>>(
 
 fn decode_datum<R: Record>(datum: &[u8], schema: &Schema) -> Result<R, DecodeError> {
     let malformed = |reason: String| DecodeError::Malformed { kind: R::KIND, reason };
-    let mut config = DeserializerConfig::new(schema);
-    config.max_seq_size = MAX_ITEMS;
-    config.allowed_depth = MAX_DEPTH;
-    let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-    let record =
-        R::deserialize(state.deserializer()).map_err(|error| malformed(error.to_string()))?;
+    let mut state = bounded(datum, schema);
+    let record = R::deserialize(state.deserializer())
+        .map_err(|error| malformed(located::<R>(datum, schema).unwrap_or(error.to_string())))?;
     // A datum has no end mark: bytes left over mean that it was written under another schema.
     let mut rest = state.into_reader();
     match std::io::Read::read(&mut rest, &mut [0]) {
         Ok(0) => Ok(record),
         _ => Err(malformed("bytes are left over".to_owned())),
     }
+}
+
+fn bounded<'a>(datum: &'a [u8], schema: &'a Schema) -> DeserializerState<'a, SliceRead<'a>> {
+    let mut config = DeserializerConfig::new(schema);
+    config.max_seq_size = MAX_ITEMS;
+    config.allowed_depth = MAX_DEPTH;
+    DeserializerState::with_config(SliceRead::new(datum), config)
+}
+
+/// What is wrong with a datum, after the name of the field where it is. Reads it once more, noting
+/// the way, which good records are spared.
+fn located<R: Record>(datum: &[u8], schema: &Schema) -> Option<String> {
+    let mut state = bounded(datum, schema);
+    let error = serde_path_to_error::deserialize::<_, R>(state.deserializer()).err()?;
+    Some(error.to_string())
 }
 
 /// The lowest reader version that understands an entry, whatever the schema of the rest: the first

@@ -102,6 +102,26 @@ fn times_in_other_units_are_refused() {
     assert!(refused.expect_err("refused").to_string().contains("timestamp-millis"));
 }
 
+/// An amount that is not a whole number is named, with the way out.
+#[test]
+fn the_field_at_fault_is_named() {
+    let own = RecordKind::Command.schema().json();
+    let floating = own
+        .replace(r#"{"name": "amount", "type": "long""#, r#"{"name": "amount", "type": "double""#);
+    assert_ne!(floating, own);
+    let catalog = SchemaCatalog::default();
+    catalog.learn_foreign(SchemaId(9), &floating).expect("a schema");
+    // What an 8-byte double stands in the place of.
+    let mut value = codec::encode(&command(), SchemaId(9));
+    let amount = [0xa0, 0x9c, 0x01];
+    let at = value.windows(3).position(|bytes| bytes == amount).expect("10000 as Avro has it");
+    value.splice(at..at + 3, 15.5_f64.to_le_bytes());
+    let error = catalog.decode::<Command>(Some(&value), None).expect_err("not a whole number");
+    let text = error.to_string();
+    assert!(text.contains("amount") && text.contains("15.5"), "{text}");
+    assert!(text.contains("describe --schema command"), "{text}");
+}
+
 /// A producer's own schema, fields in another order and one more, is read by field names.
 #[test]
 fn foreign_writer_schema() {

@@ -132,9 +132,19 @@ impl Installation {
         format!("http://127.0.0.1:{}", self.gateway_port)
     }
 
+    /// The base of its API.
+    pub fn api_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.api_port)
+    }
+
     /// Somebody who calls its API.
     pub fn caller(&self) -> Caller {
-        Caller::new(format!("http://127.0.0.1:{}", self.api_port))
+        Caller::new(self.api_url())
+    }
+
+    /// Where it keeps all that is its own; gone when the installation is dropped.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Starts the application and waits until it is ready.

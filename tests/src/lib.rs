@@ -14,6 +14,8 @@
 
 pub mod caller;
 pub mod cluster;
+pub mod containers;
+pub mod example;
 pub mod executable;
 pub mod installation;
 pub mod journal;

@@ -18,6 +18,8 @@ use schemas::{ErrorCode, PartitionCount, Retention, Topic};
 
 /// The golden table of ids, written by the recipe of docs/ids.md.
 const GOLDEN_IDS: &str = include_str!("../../schemas/avro/golden/ids.tsv");
+/// What derives ids in Python: an example uses it, docs/ids.md shows it.
+const RECIPE: &str = "examples/python/holdfast_ids.py";
 /// Rows of the golden table that docs/ids.md shows.
 const SHOWN_VECTORS: usize = 3;
 
@@ -26,7 +28,7 @@ const BEGIN_CLOSE: &str = " -->\n";
 const END: &str = "<!-- end of generated -->";
 
 /// Beginnings of paths that a document may mention: what the checkout holds at its top.
-const TOP: [&str; 9] = [
+const TOP: [&str; 10] = [
     "schemas/",
     "processors/",
     "connectors/",
@@ -34,6 +36,7 @@ const TOP: [&str; 9] = [
     "tests/",
     "docs/",
     "deploy/",
+    "examples/",
     ".ci/",
     "Cargo.toml",
 ];
@@ -48,12 +51,13 @@ struct Generated {
     text: fn() -> String,
 }
 
-const GENERATED: [Generated; 7] = [
+const GENERATED: [Generated; 8] = [
     Generated { document: "docs/errors.md", name: "errors", text: errors },
     Generated { document: "docs/configuration.md", name: "settings", text: settings },
     Generated { document: "docs/topology.md", name: "topics", text: topics },
     Generated { document: "docs/topology.md", name: "topology", text: topology_text },
     Generated { document: "docs/simulator.md", name: "magic amounts", text: magic_amounts },
+    Generated { document: "docs/ids.md", name: "recipe", text: recipe },
     Generated { document: "docs/ids.md", name: "vectors", text: vectors },
     Generated { document: "ARCHITECTURE.md", name: "audit", text: audit_checks },
 ];
@@ -127,6 +131,11 @@ fn golden_rows() -> impl Iterator<Item = Vec<&'static str>> {
     rows.map(|line| line.split('\t').collect())
 }
 
+/// The recipe as the example of a producer has it.
+fn recipe() -> String {
+    format!("```python\n{}```\n", read(RECIPE))
+}
+
 fn audit_checks() -> String {
     let mut text = String::from("| check | what holds when it finds nothing |\n|---|---|\n");
     let journal = Topic::Journal.name(&"payments".parse().expect("a prefix"));
@@ -152,7 +161,7 @@ fn read(path: &str) -> String {
 /// Every document, by its path from the root.
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    for directory in ["", "docs", "docs/adr"] {
+    for directory in ["", "docs", "docs/adr", "examples"] {
         let entries = fs::read_dir(root().join(directory)).expect("a directory of the checkout");
         for entry in entries {
             let name = entry.expect("it is listed").file_name().into_string().expect("UTF-8");
@@ -362,11 +371,8 @@ fn the_readme_names_the_file_where_a_payment_is_decided() {
     assert!(read(decides).contains("fn pay("));
 }
 
-/// The recipe of docs/ids.md, and a loop that derives every row of the golden table by it.
-fn recipe() -> String {
-    let document = read("docs/ids.md");
-    let start = document.find("```python\n").expect("there is a recipe") + "```python\n".len();
-    let length = document[start..].find("```").expect("it ends");
+/// The recipe, and a loop that derives every row of the golden table by it.
+fn deriving_recipe() -> String {
     let derive_all = r"
 import sys
 for line in sys.stdin.read().splitlines():
@@ -377,13 +383,13 @@ for line in sys.stdin.read().splitlines():
     print(tenant, user, currency, label, key, wallet, payment, deposit,
           attempt_id(tenant, payment, 1), sep='\t')
 ";
-    format!("{}\n{derive_all}", &document[start..start + length])
+    format!("{}\n{derive_all}", read(RECIPE))
 }
 
 #[test]
 fn the_recipe_gives_the_golden_ids() {
     let python = Command::new("python3")
-        .args(["-c", &recipe()])
+        .args(["-c", &deriving_recipe()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn();

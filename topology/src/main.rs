@@ -29,6 +29,7 @@ enum Command {
     Topics(cli::topics::TopicsArguments),
     Audit(cli::audit::AuditArguments),
     Load(Box<cli::load::LoadArguments>),
+    Journal(cli::journal::JournalArguments),
     Config(cli::config::ConfigArguments),
 }
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             Command::Topics(arguments) => cli::topics::topics(arguments).await,
             Command::Audit(arguments) => cli::audit::audit(arguments).await,
             Command::Load(arguments) => cli::load::load(*arguments).await,
+            Command::Journal(arguments) => cli::journal::journal(arguments).await,
             Command::Config(arguments) => {
                 cli::config::config(&arguments).map(|()| ExitCode::SUCCESS)
             }

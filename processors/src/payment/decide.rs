@@ -34,7 +34,8 @@ pub(crate) fn pay(
     let key = field::idempotency_key(envelope)?;
     let wallet_id: WalletId = field::parse("wallet_id", &request.wallet_id)?;
     let payment_id: PaymentId = field::parse("payment_id", &request.payment_id)?;
-    field::same_id("payment_id", &payment_id, &PaymentId::derive(&tenant, wallet_id, &key))?;
+    let derived = PaymentId::derive(&tenant, wallet_id, &key);
+    field::same_id("payment_id", &payment_id, &derived, "tenant, wallet_id and idempotency_key")?;
     field::routed(wallet_id, ctx)?;
     let money = Money::new(field::amount(request.amount)?, field::currency(&request.currency)?);
     let gateway = gateway_of(request, ctx)?;
@@ -51,7 +52,7 @@ pub(crate) fn pay(
         return field::replay(known.fingerprint == fingerprint);
     }
     let Some(wallet) = state.wallet(wallet_id)?.filter(|wallet| wallet.tenant == tenant) else {
-        return Err(Rejection::of(ErrorCode::WalletNotFound).into());
+        return Err(field::wallet_missing(wallet_id, &tenant).into());
     };
     field::same_currency(wallet.currency, money.currency())?;
 
@@ -97,7 +98,10 @@ fn gateway_of(
 ) -> Result<Option<GatewayName>, Rejection> {
     let Some(name) = &request.gateway else { return Ok(None) };
     let known = name.parse().ok().filter(|name| ctx.policy.gateway(Some(name)).is_some());
-    known.map(Some).ok_or_else(|| Rejection::of(ErrorCode::GatewayUnknown))
+    known.map(Some).ok_or_else(|| {
+        let detail = "no gateway of this name is configured; null takes the default one";
+        Rejection::because(ErrorCode::GatewayUnknown, detail)
+    })
 }
 
 fn check_texts(request: &inputs::Pay, ctx: &DecideContext<'_>) -> Result<(), Rejection> {

@@ -27,7 +27,7 @@ pub(crate) fn open(
     let label: WalletLabel = field::parse("label", &request.label)?;
     let wallet_id: WalletId = field::parse("wallet_id", &request.wallet_id)?;
     let derived = WalletId::derive(&tenant, &user_id, currency, &label);
-    field::same_id("wallet_id", &wallet_id, &derived)?;
+    field::same_id("wallet_id", &wallet_id, &derived, "tenant, user_id, currency and label")?;
     field::routed(wallet_id, ctx)?;
     if state.wallet(wallet_id)?.is_some() {
         return Ok(Draft::replayed());
@@ -49,7 +49,8 @@ pub(crate) fn deposit(
     let key = field::idempotency_key(envelope)?;
     let wallet_id: WalletId = field::parse("wallet_id", &request.wallet_id)?;
     let deposit_id: DepositId = field::parse("deposit_id", &request.deposit_id)?;
-    field::same_id("deposit_id", &deposit_id, &DepositId::derive(&tenant, wallet_id, &key))?;
+    let derived = DepositId::derive(&tenant, wallet_id, &key);
+    field::same_id("deposit_id", &deposit_id, &derived, "tenant, wallet_id and idempotency_key")?;
     field::routed(wallet_id, ctx)?;
     let money = Money::new(field::amount(request.amount)?, field::currency(&request.currency)?);
     let rail: RailName = field::parse("rail", &request.rail)?;
@@ -60,7 +61,7 @@ pub(crate) fn deposit(
         return field::replay(known.fingerprint == fingerprint);
     }
     let Some(wallet) = state.wallet(wallet_id)?.filter(|wallet| wallet.tenant == tenant) else {
-        return Err(Rejection::of(ErrorCode::WalletNotFound).into());
+        return Err(field::wallet_missing(wallet_id, &tenant).into());
     };
     field::same_currency(wallet.currency, money.currency())?;
     if state.deposit_by_reference(wallet_id, &rail, &reference)?.is_some() {

@@ -14,14 +14,12 @@ use clap::Args;
 use processors::audit::AuditReport;
 use schemas::TopicPrefix;
 
+use super::journal::reader::servers;
 use crate::settings::KafkaSettings;
 
 mod ground_truth;
 mod journal;
 mod rendering;
-
-/// Where the embedded broker listens unless its port was taken.
-const DEFAULT_BOOTSTRAP_SERVERS: &str = "127.0.0.1:9092";
 
 /// Exit code of an audit that found violations.
 const EXIT_VIOLATIONS: u8 = 1;
@@ -97,13 +95,8 @@ pub struct AuditOptions {
 
 impl From<&AuditArguments> for AuditOptions {
     fn from(arguments: &AuditArguments) -> Self {
-        // A line like `KAFKA_BOOTSTRAP_SERVERS=` of an .env file means: the default.
-        let bootstrap_servers = match arguments.kafka.kafka_bootstrap_servers.trim() {
-            "" => DEFAULT_BOOTSTRAP_SERVERS,
-            servers => servers,
-        };
         Self {
-            bootstrap_servers: bootstrap_servers.to_owned(),
+            bootstrap_servers: servers(&arguments.kafka).to_owned(),
             kafka_properties: arguments.kafka.kafka_property.clone(),
             topic_prefix: arguments.kafka.topic_prefix.clone(),
             gateway_urls: arguments.gateway_url.clone(),

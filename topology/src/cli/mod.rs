@@ -5,6 +5,7 @@ pub mod config;
 pub mod describe;
 pub mod dev;
 pub mod gateway_sim;
+pub mod journal;
 pub mod load;
 pub mod run;
 pub mod topics;

@@ -30,7 +30,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What does not depend on ports and paths. A replication factor of 1 is what one node can give:
 /// such a log survives any killed process, not the loss of the machine.
-const SETTINGS: &str = "\
+pub const SETTINGS: &str = "\
 process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER

@@ -117,7 +117,11 @@ fn java_release(text: &str) -> Option<u32> {
     }
 }
 
-fn cache_directory() -> Result<PathBuf, EmbeddedError> {
+/// Where what was fetched is kept: `$XDG_CACHE_HOME/holdfast`, else `~/.cache/holdfast`.
+///
+/// # Errors
+/// Neither variable is set.
+pub fn cache_directory() -> Result<PathBuf, EmbeddedError> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))

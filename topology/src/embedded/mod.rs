@@ -34,7 +34,8 @@ use process::ProcessRecord;
 use registry::Registry;
 use supervision::{StartError, Supervised};
 
-pub use distribution::{KAFKA_VERSION, REGISTRY_VERSION};
+pub use broker::SETTINGS as BROKER_SETTINGS;
+pub use distribution::{KAFKA_VERSION, REGISTRY_VERSION, cache_directory};
 
 /// Where Kafka clients look first.
 pub const DEFAULT_BROKER_PORT: u16 = 9092;

@@ -8,6 +8,8 @@ use processors::audit::{AuditReport, CheckResult, Totals};
 use schemas::Currency;
 use serde::Serialize;
 
+use crate::cli::journal::rendering::printable;
+
 const HEADER: [&str; 4] = ["check", "examined", "violations", "verdict"];
 
 /// The report for a terminal.
@@ -188,11 +190,6 @@ fn counted(count: u64, noun: &str) -> String {
         (_, Some(stem)) => format!("{count} {stem}ies"),
         (_, None) => format!("{count} {noun}s"),
     }
-}
-
-/// Texts of the journal may come from anyone: a terminal must not take them for commands.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]
