@@ -14,6 +14,7 @@
 
 pub mod caller;
 pub mod cluster;
+pub mod detour;
 pub mod executable;
 pub mod installation;
 pub mod journal;

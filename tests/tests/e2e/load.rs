@@ -15,6 +15,8 @@ const CALLERS: usize = 8;
 const PERSISTENCE: Duration = Duration::from_mins(2);
 /// What they pay, in turn: mostly plain, and what leaves the gateway's answer in doubt.
 const AMOUNTS: [i64; 10] = [100, 4_031, 250, 100, 4_042, 300, 4_021, 100, 4_001, 4_032];
+/// The same without doubt: charged at once, but for a decline.
+const BRISK_AMOUNTS: [i64; 5] = [100, 250, 300, 4_001, 150];
 /// More than all of them will pay, minor units.
 const DEPOSIT: i64 = 1_000_000_000;
 
@@ -29,6 +31,7 @@ pub struct Accepted {
 /// Callers, and what they were told.
 pub struct Load {
     caller: Caller,
+    amounts: &'static [i64],
     wallets: [Wallet; 2],
     accepted: RefCell<Vec<Accepted>>,
     is_over: Cell<bool>,
@@ -37,9 +40,19 @@ pub struct Load {
 impl Load {
     /// Callers of this installation, who do nothing yet.
     pub async fn on(installation: &Installation) -> Self {
+        Self::of(installation, &AMOUNTS).await
+    }
+
+    /// The same, whose payments end at once.
+    pub async fn brisk(installation: &Installation) -> Self {
+        Self::of(installation, &BRISK_AMOUNTS).await
+    }
+
+    async fn of(installation: &Installation, amounts: &'static [i64]) -> Self {
         let caller = installation.caller();
         let wallets = [caller.wallet_with(DEPOSIT).await, caller.wallet_with(DEPOSIT).await];
-        Self { caller, wallets, accepted: RefCell::default(), is_over: Cell::new(false) }
+        let (accepted, is_over) = (RefCell::default(), Cell::new(false));
+        Self { caller, amounts, wallets, accepted, is_over }
     }
 
     /// Pays until `during` is over, then finishes what was begun.
@@ -54,12 +67,17 @@ impl Load {
 
     /// Waits until so many payments more have been accepted.
     pub async fn accepts(&self, more: usize) {
-        let goal = self.accepted.borrow().len() + more;
+        let goal = self.accepted() + more;
         eventually(PERSISTENCE, &format!("{goal} payments are accepted"), async || {
-            let count = self.accepted.borrow().len();
+            let count = self.accepted();
             if count >= goal { Ok(()) } else { Err(count) }
         })
         .await;
+    }
+
+    /// How many payments have been accepted.
+    pub fn accepted(&self) -> usize {
+        self.accepted.borrow().len()
     }
 
     async fn pay_on(&self, number: usize) {
@@ -68,15 +86,15 @@ impl Load {
             if self.is_over.get() {
                 return;
             }
-            let (key, amount) = (new_key(), AMOUNTS[turn % AMOUNTS.len()]);
+            let (key, amount) = (new_key(), self.amounts[turn % self.amounts.len()]);
             let answer = persist(&self.caller, wallet, amount, &key).await;
             let payment_id = answer.payment_id().to_owned();
             self.accepted.borrow_mut().push(Accepted { payment_id, key, amount });
         }
     }
 
-    /// Every accepted payment has one end, the gateway took exactly what the ledger says, and the
-    /// audit agrees. `others` are the payments that somebody else completed.
+    /// Every accepted payment has one end, its key still gives that payment, the gateway took
+    /// exactly what the ledger says, and the audit agrees. `others` are the payments that somebody else completed.
     pub async fn check(&self, installation: &Installation, others: &[String]) {
         let accepted = self.accepted.borrow().clone();
         let mut completed: BTreeSet<String> = others.iter().cloned().collect();
@@ -86,6 +104,12 @@ impl Load {
             let expected = if payment.amount == 4_001 { "failed" } else { "completed" };
             assert_eq!(shown["status"], expected, "{payment:?}: {shown}");
             assert_eq!(shown["amount"], payment.amount, "{payment:?}: {shown}");
+            let wallet =
+                self.wallets.iter().find(|wallet| shown["wallet_id"] == wallet.id.as_str());
+            let wallet = wallet.expect("it is from one of the wallets");
+            let again = persist(&self.caller, wallet, payment.amount, &payment.key).await;
+            assert_eq!(again.payment_id(), payment.payment_id, "{payment:?}: {again:?}");
+            assert!(again.is_replayed(), "{payment:?}: {again:?}");
             if expected == "completed" {
                 captured += payment.amount;
                 completed.insert(payment.payment_id.clone());

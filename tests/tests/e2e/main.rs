@@ -8,12 +8,17 @@
 mod bad_records;
 mod bad_requests;
 mod command_line;
+mod crash_windows;
 mod crashes;
 mod gateway_faults;
 mod idempotency;
+mod kill_schedule;
 mod load;
 mod load_command;
 mod outage;
+mod pauses;
 mod payments;
 mod races;
 mod rebuild;
+mod registry_away;
+mod stores;

@@ -29,6 +29,7 @@ use answer::{Provenance, may_send, when_too_late, when_tried};
 pub use checkpoint::Checkpoint;
 pub use outstanding::Outstanding;
 
+use crate::crash_window::{CrashWindow, pass};
 use crate::engine::follower::{Follower, Tailed};
 use crate::log_writer::LogWriter;
 use crate::takeover::Takeover;
@@ -194,6 +195,7 @@ async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provena
         );
         tokio::time::sleep(OFFER_AGAIN).await;
     }
+    pass(CrashWindow::AfterResult);
 }
 
 async fn perform(
@@ -213,7 +215,9 @@ async fn perform(
     if permit.is_err() || !may_send(wall_clock::now(), request.not_after) {
         return (when_too_late(provenance), None);
     }
+    pass(CrashWindow::BeforeCall);
     let answer = follower.gateway.perform(&operation(request, follower.call_timeout)).await;
+    pass(CrashWindow::AfterCall);
     let evidence = match follower.plaintext {
         PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
         PlaintextRule::Refused => None,

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::journal::Followers;
+use crate::crash_window::{CrashWindow, pass};
 use crate::engine::kafka::admin::{TopicProfile, TopicsError, TopicsReport, prepare_topics};
 use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
 use crate::engine::rocks_store::StoreMemory;
@@ -38,6 +39,7 @@ impl Parts {
         if let Err(error) = self.shards.await {
             tracing::error!(%error, "The shards panicked.");
         }
+        pass(CrashWindow::ShardsStopped);
         self.followers.stop().await;
     }
 }
