@@ -8,9 +8,11 @@ PATH := $(PATH):$(HOME)/.cargo/bin
 export
 
 HOLDFAST := $(CARGO_TARGET_DIR)/debug/holdfast
+# The same program for the crash tests: it dies where they want it to.
+FAILPOINTS_BIN := $(CARGO_TARGET_DIR)/debug/holdfast-failpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help up logs down dev build test test-coverage fmt lint prerequisites
+.PHONY: help up logs down dev build failpoints test test-coverage fmt lint prerequisites
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -27,11 +29,11 @@ down: ## Stop what "make up" started; wallets and payments are kept in .holdfast
 dev: build ## Start everything in this terminal; Ctrl-C stops it
 	@$(HOLDFAST) dev
 
-test: build ## Run every test, those on a real Kafka too
-	HOLDFAST_BIN=$(HOLDFAST) cargo test --workspace
+test: build failpoints ## Run every test, those on a real Kafka too
+	HOLDFAST_BIN=$(HOLDFAST) HOLDFAST_FAILPOINTS_BIN=$(FAILPOINTS_BIN) cargo test --workspace
 
-test-coverage: build ## Run every test and show which lines they reach (needs cargo-llvm-cov)
-	HOLDFAST_BIN=$(HOLDFAST) cargo llvm-cov test --workspace
+test-coverage: build failpoints ## Run every test and show which lines they reach (needs cargo-llvm-cov)
+	HOLDFAST_BIN=$(HOLDFAST) HOLDFAST_FAILPOINTS_BIN=$(FAILPOINTS_BIN) cargo llvm-cov test --workspace
 
 fmt: ## Format the code
 	cargo fmt --all
@@ -39,9 +41,13 @@ fmt: ## Format the code
 lint: prerequisites ## What CI checks before the tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package topology --features failpoints -- -D warnings
 
 build: prerequisites
 	cargo build --workspace --bin holdfast
+
+failpoints: prerequisites
+	cargo build --workspace --bin holdfast-failpoints --features topology/failpoints
 
 prerequisites:
 	@deploy/prerequisites.sh

@@ -31,6 +31,8 @@ pub const PARTITIONS: i32 = 2;
 
 /// From the start of the process to its readiness: topics, registry, restore.
 pub const READY_BOUND: Duration = Duration::from_secs(90);
+/// Until a process has ended that is to end by itself.
+const END_BOUND: Duration = Duration::from_secs(60);
 /// From SIGTERM to the end.
 pub const STOP_BOUND: Duration = Duration::from_secs(20);
 
@@ -39,6 +41,7 @@ const LOG_TAIL_BYTES: u64 = 12 << 10;
 
 const APPLICATION: &str = "run";
 const GATEWAY: &str = "gateway-sim";
+const RIVAL: &str = "rival";
 
 /// Times with which a gateway that fails is given up on, asked and asked again within seconds.
 pub const QUICK_GATEWAY: [(&str, &str); 3] = [
@@ -57,6 +60,13 @@ pub struct Installation {
     gateway_port: u16,
     gateway: Option<RunningChild>,
     application: Option<RunningChild>,
+}
+
+/// A second application on the log of an installation, as if its shards were its own.
+pub struct Rival {
+    child: RunningChild,
+    /// Somebody who calls its API.
+    pub caller: Caller,
 }
 
 /// Ports that were handed out: free now, and somebody's in a moment.
@@ -92,7 +102,6 @@ impl Installation {
     pub async fn prepare_on(cluster: Cluster, name: &str, environment: &[(&str, &str)]) -> Self {
         let unique = Uuid::new_v4().simple().to_string();
         let prefix = format!("e2e-{name}-{}", &unique[..8]).parse().expect("a topic prefix");
-        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let mut installation = Self {
             prefix,
             cluster,
@@ -117,8 +126,8 @@ impl Installation {
         &self.cluster
     }
 
-    /// Where everything of this installation is kept.
-    pub(crate) fn directory(&self) -> &Path {
+    /// Where it keeps all that is its own; gone when the installation is dropped.
+    pub fn directory(&self) -> &Path {
         &self.directory
     }
 
@@ -142,11 +151,6 @@ impl Installation {
         Caller::new(self.api_url())
     }
 
-    /// Where it keeps all that is its own; gone when the installation is dropped.
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// Starts the application and waits until it is ready.
     pub async fn run(&mut self) {
         self.launch();
@@ -155,8 +159,37 @@ impl Installation {
 
     /// Starts the application.
     pub fn launch(&mut self) {
-        let environment = self.settings();
-        self.application = Some(self.spawn(APPLICATION, vec!["run".to_owned()], &environment));
+        let spec = self.application(&executable::holdfast(), &[]);
+        self.restart(&spec);
+    }
+
+    /// Starts the application so that it dies, or stops, where this says: docs/crash-windows.md.
+    pub fn launch_armed(&mut self, failpoints: &str) {
+        let spec = self.application(&executable::failpoints(), &[("FAILPOINTS", failpoints)]);
+        self.restart(&spec);
+    }
+
+    fn restart(&mut self, spec: &ChildSpec) {
+        // First, for it takes its records with it.
+        self.application = None;
+        self.application = Some(start(spec));
+    }
+
+    /// Starts a second application on the same log, with a directory and a port of its own.
+    pub fn launch_rival(&self) -> Rival {
+        let listen = format!("127.0.0.1:{}", new_port());
+        let state = self.directory.join(RIVAL).display().to_string();
+        let over = [("HOLDFAST_LISTEN", listen.as_str()), ("HOLDFAST_STATE_DIR", &state)];
+        let mut spec = self.application(&executable::holdfast(), &over);
+        (spec.name, spec.log_file) = (RIVAL, self.log_file(RIVAL));
+        Rival { child: start(&spec), caller: Caller::new(format!("http://{listen}")) }
+    }
+
+    /// How the application is started, with these settings over all others.
+    fn application(&self, program: &Path, over: &[(&str, &str)]) -> ChildSpec {
+        let mut environment = self.settings();
+        environment.extend(over.iter().map(owned));
+        self.child(APPLICATION, program, vec!["run".to_owned()], &environment)
     }
 
     /// What the application is told, as variables.
@@ -178,16 +211,7 @@ impl Installation {
 
     /// Waits until the application says that it is ready.
     pub async fn ready(&self) {
-        let caller = self.caller();
-        eventually(READY_BOUND, "the application is ready", async || {
-            assert!(self.is_running(), "the application ended before it was ready");
-            match caller.send(Method::GET, "/ready", &[], Vec::new()).await {
-                Ok(answer) if answer.status == 200 => Ok(()),
-                Ok(answer) => Err(answer.body.to_string()),
-                Err(error) => Err(error.to_string()),
-            }
-        })
-        .await;
+        ready(&self.caller(), || self.is_running()).await;
     }
 
     /// The process id of the application.
@@ -198,6 +222,26 @@ impl Installation {
     /// Whether the application has not ended.
     pub fn is_running(&self) -> bool {
         self.application.as_ref().is_some_and(|child| child.identity().is_alive())
+    }
+
+    /// Signals the application and does not wait for what comes of it.
+    pub fn signal(&self, signal: Signal) {
+        self.application.as_ref().expect("it was started").identity().signal(signal);
+    }
+
+    /// Waits until the application ends by itself; gives how it ended.
+    pub async fn ended(&mut self) -> String {
+        let mut child = self.application.take().expect("it was started");
+        if let Ok(end) = timeout(END_BOUND, child.wait()).await {
+            return end;
+        }
+        self.application = Some(child);
+        panic!("the application still runs after {END_BOUND:?}");
+    }
+
+    /// What the application has logged since the first start.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file(APPLICATION)).expect("a log of UTF-8")
     }
 
     /// kill -9 of the application; returns when it is gone.
@@ -220,13 +264,22 @@ impl Installation {
         panic!("the application still runs {STOP_BOUND:?} after {signal}");
     }
 
-    async fn run_gateway(&mut self) {
+    /// kill -9 of the gateway; returns when it is gone.
+    pub async fn kill_gateway(&mut self) {
+        let mut child = self.gateway.take().expect("it was started");
+        child.identity().signal(Signal::SIGKILL);
+        child.wait().await;
+    }
+
+    /// Starts the gateway and waits until it answers.
+    pub async fn run_gateway(&mut self) {
         let arguments = [
             "gateway-sim".to_owned(),
             format!("--listen=127.0.0.1:{}", self.gateway_port),
             format!("--state-dir={}", self.directory.join(GATEWAY).display()),
         ];
-        self.gateway = Some(self.spawn(GATEWAY, arguments.into(), &[]));
+        let spec = self.child(GATEWAY, &executable::holdfast(), arguments.into(), &[]);
+        self.gateway = Some(start(&spec));
         let gateway = Caller::new(self.gateway_url());
         eventually(READY_BOUND, "the gateway simulator answers", async || {
             gateway.send(Method::GET, "/health", &[], Vec::new()).await
@@ -234,15 +287,16 @@ impl Installation {
         .await;
     }
 
-    fn spawn(
+    fn child(
         &self,
         name: &'static str,
+        program: &Path,
         arguments: Vec<String>,
         environment: &[(String, String)],
-    ) -> RunningChild {
-        let spec = ChildSpec {
+    ) -> ChildSpec {
+        ChildSpec {
             name,
-            program: executable::holdfast(),
+            program: program.to_owned(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             environment: environment
                 .iter()
@@ -251,8 +305,7 @@ impl Installation {
             record_directory: self.directory.clone(),
             log_file: self.log_file(name),
             grace: STOP_BOUND,
-        };
-        RunningChild::spawn(&spec).unwrap_or_else(|error| panic!("{name} does not start: {error}"))
+        }
     }
 
     fn log_file(&self, name: &str) -> PathBuf {
@@ -302,15 +355,53 @@ impl Drop for Installation {
         self.application = None;
         self.gateway = None;
         if std::thread::panicking() {
-            for name in [APPLICATION, GATEWAY] {
-                let log = self.log_file(name);
-                eprintln!("--- the end of {}:\n{}", log.display(), tail(&log));
+            let logs = [APPLICATION, RIVAL, GATEWAY].map(|name| self.log_file(name));
+            for log in logs.iter().filter(|log| log.exists()) {
+                eprintln!("--- the end of {}:\n{}", log.display(), tail(log));
             }
         } else if !scratch::is_kept() {
             // What cannot be removed now goes with the whole directory of this run.
             let _ = fs::remove_dir_all(&self.directory);
         }
     }
+}
+
+impl Rival {
+    /// Waits until it says that it is ready.
+    pub async fn ready(&self) {
+        ready(&self.caller, || self.is_running()).await;
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&self) -> bool {
+        self.child.identity().is_alive()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.child.log_file()).expect("a log of UTF-8")
+    }
+}
+
+async fn ready(caller: &Caller, is_running: impl Fn() -> bool) {
+    eventually(READY_BOUND, "the application is ready", async || {
+        assert!(is_running(), "the application ended before it was ready");
+        match caller.send(Method::GET, "/ready", &[], Vec::new()).await {
+            Ok(answer) if answer.status == 200 => Ok(()),
+            Ok(answer) => Err(answer.body.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await;
+}
+
+fn owned((key, value): &(&str, &str)) -> (String, String) {
+    ((*key).to_owned(), (*value).to_owned())
+}
+
+fn start(spec: &ChildSpec) -> RunningChild {
+    let started = RunningChild::spawn(spec);
+    started.unwrap_or_else(|error| panic!("{} does not start: {error}", spec.name))
 }
 
 fn tail(path: &Path) -> String {

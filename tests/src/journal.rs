@@ -49,16 +49,37 @@ pub async fn events(installation: &Installation) -> Vec<Event> {
     entries(installation).await.into_iter().flat_map(|entry| entry.events).collect()
 }
 
-fn read(bootstrap_servers: &str, topic: &str) -> Vec<Entry> {
-    let consumer: BaseConsumer = ClientConfig::new()
+/// Whether every entry that was written is committed or aborted, on every partition.
+pub async fn is_stable(installation: &Installation) -> bool {
+    let topic = Topic::Journal.name(installation.prefix()).to_string();
+    let servers = installation.cluster().bootstrap_servers.clone();
+    let look = move || {
+        let [stable, end] = ["read_committed", "read_uncommitted"].map(|isolation| {
+            let mut ends = TopicPartitionList::new();
+            ends.add_partition_range(&topic, 0, PARTITIONS - 1);
+            ends.set_all_offsets(Offset::End).expect("a place");
+            let ends = consumer(&servers, isolation).offsets_for_times(ends, READ_BOUND);
+            ends.expect("the broker answers")
+        });
+        stable == end
+    };
+    tokio::task::spawn_blocking(look).await.expect("it does not panic")
+}
+
+fn consumer(bootstrap_servers: &str, isolation: &str) -> BaseConsumer {
+    ClientConfig::new()
         .set("bootstrap.servers", bootstrap_servers)
         .set("group.id", "unused")
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", isolation)
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
         .create()
-        .expect("a consumer");
+        .expect("a consumer")
+}
+
+fn read(bootstrap_servers: &str, topic: &str) -> Vec<Entry> {
+    let consumer = consumer(bootstrap_servers, "read_committed");
     let mut assignment = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
         assignment.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");

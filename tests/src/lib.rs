@@ -15,6 +15,7 @@
 pub mod caller;
 pub mod cluster;
 pub mod containers;
+pub mod detour;
 pub mod example;
 pub mod executable;
 pub mod installation;

@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 use connectors::gateway::simulator::magic;
 use processors::audit::Auditor;
 use schemas::{ErrorCode, PartitionCount, Retention, Topic};
+use topology::crash_window::CrashWindow;
 
 /// The golden table of ids, written by the recipe of docs/ids.md.
 const GOLDEN_IDS: &str = include_str!("../../schemas/avro/golden/ids.tsv");
@@ -51,7 +52,7 @@ struct Generated {
     text: fn() -> String,
 }
 
-const GENERATED: [Generated; 8] = [
+const GENERATED: [Generated; 9] = [
     Generated { document: "docs/errors.md", name: "errors", text: errors },
     Generated { document: "docs/configuration.md", name: "settings", text: settings },
     Generated { document: "docs/topology.md", name: "topics", text: topics },
@@ -60,6 +61,7 @@ const GENERATED: [Generated; 8] = [
     Generated { document: "docs/ids.md", name: "recipe", text: recipe },
     Generated { document: "docs/ids.md", name: "vectors", text: vectors },
     Generated { document: "ARCHITECTURE.md", name: "audit", text: audit_checks },
+    Generated { document: "docs/crash-windows.md", name: "crash windows", text: crash_windows },
 ];
 
 fn errors() -> String {
@@ -146,6 +148,16 @@ fn audit_checks() -> String {
     for check in auditor.report().checks {
         let (name, meaning) = (check.name, check.meaning);
         writeln!(text, "| `{name}` | {meaning} |").expect("a string takes all");
+    }
+    text
+}
+
+fn crash_windows() -> String {
+    let mut text =
+        String::from("| name | where the process dies | what the next start does |\n|---|---|---|\n");
+    for window in CrashWindow::ALL {
+        let (name, place, restart) = (window.name(), window.place(), window.restart());
+        writeln!(text, "| `{name}` | {place} | {restart} |").expect("a string takes all");
     }
     text
 }

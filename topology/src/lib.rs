@@ -1,6 +1,7 @@
 //! The machine: runs the decisions on Kafka, keeps the stores and views, and is the command line.
 
 pub mod cli;
+pub mod crash_window;
 pub mod embedded;
 pub mod engine;
 pub mod gateway_follower;

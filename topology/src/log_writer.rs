@@ -8,6 +8,7 @@ use schemas::codec::{self, Record};
 use schemas::inputs::GatewayResult;
 use schemas::{PartitionCount, SchemaId, WalletId};
 
+use crate::crash_window::{CrashWindow, pass};
 use crate::engine::application as engine;
 use crate::engine::kafka::producer::{IngressError, IngressProducer};
 use crate::ledger::schema_header;
@@ -86,12 +87,15 @@ impl CommandLog for LogWriter {
     ) -> PortFuture<'_, Result<(), AppendError>> {
         Box::pin(async move {
             let ids = *self.ids()?;
-            match &request {
+            pass(CrashWindow::BeforeAppend);
+            let appended = match &request {
                 Request::Command(command) => self.append_record(wallet, command, ids.command).await,
                 Request::Operation(operation) => {
                     self.append_record(wallet, operation, ids.operation).await
                 }
-            }
+            };
+            pass(CrashWindow::AfterAppend);
+            appended
         })
     }
 }

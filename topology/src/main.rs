@@ -33,7 +33,8 @@ enum Command {
     Config(cli::config::ConfigArguments),
 }
 
-fn main() -> ExitCode {
+/// What runs, whatever the binary is called.
+pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     topology::logging::start();
     let runtime = match tokio::runtime::Runtime::new() {

@@ -34,6 +34,10 @@ use topology::engine::state_directory::StateDirectory;
 use topology::engine::status::ShardState;
 use topology::engine::store::digest;
 
+#[path = "engine/late_commit.rs"]
+mod late_commit;
+#[path = "engine/meddler.rs"]
+mod meddler;
 #[path = "engine/pause.rs"]
 mod pause;
 #[path = "../src/engine/tests/tally.rs"]
@@ -70,6 +74,7 @@ async fn the_engine_on_a_real_broker() {
         tokio::task::spawn_blocking(move || run(&house)).await.expect(part);
         println!("{part}: {:?}", started.elapsed());
     }
+    late_commit::a_late_end_of_a_kafka_transaction_is_refused(&address).await;
     entries_reach_every_follower(&House::new(&address, "tail")).await;
     a_broker_that_dies_costs_nothing(&House::new(&address, "outage"), &broker).await;
     broker.stop().await;

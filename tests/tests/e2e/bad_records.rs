@@ -34,7 +34,7 @@ impl Shards {
 }
 
 /// A command as another service would write it.
-fn command(wallet: &Wallet, amount: i64, description: &str) -> Command {
+pub fn command(wallet: &Wallet, amount: i64, description: &str) -> Command {
     let wallet_id: WalletId = wallet.id.parse().expect("a wallet id");
     let key = new_key();
     let tenant = TenantId::default_tenant();

@@ -15,6 +15,8 @@ const CALLERS: usize = 8;
 const PERSISTENCE: Duration = Duration::from_mins(2);
 /// What they pay, in turn: mostly plain, and what leaves the gateway's answer in doubt.
 const AMOUNTS: [i64; 10] = [100, 4_031, 250, 100, 4_042, 300, 4_021, 100, 4_001, 4_032];
+/// The same without doubt: charged at once, but for a decline.
+const BRISK_AMOUNTS: [i64; 5] = [100, 250, 300, 4_001, 150];
 /// More than all of them will pay, minor units.
 const DEPOSIT: i64 = 1_000_000_000;
 
@@ -30,6 +32,7 @@ pub struct Accepted {
 pub struct Load {
     /// Of each process that they call, in turn.
     callers: Vec<Caller>,
+    amounts: &'static [i64],
     wallets: [Wallet; 2],
     accepted: RefCell<Vec<Accepted>>,
     is_over: Cell<bool>,
@@ -43,9 +46,19 @@ impl Load {
 
     /// Callers of these processes, who do nothing yet.
     pub async fn of(callers: Vec<Caller>) -> Self {
+        Self::with(callers, &AMOUNTS).await
+    }
+
+    /// Callers of this installation whose payments end at once.
+    pub async fn brisk(installation: &Installation) -> Self {
+        Self::with(vec![installation.caller()], &BRISK_AMOUNTS).await
+    }
+
+    async fn with(callers: Vec<Caller>, amounts: &'static [i64]) -> Self {
         let caller = &callers[0];
         let wallets = [caller.wallet_with(DEPOSIT).await, caller.wallet_with(DEPOSIT).await];
-        Self { callers, wallets, accepted: RefCell::default(), is_over: Cell::new(false) }
+        let (accepted, is_over) = (RefCell::default(), Cell::new(false));
+        Self { callers, amounts, wallets, accepted, is_over }
     }
 
     /// Pays until `during` is over, then finishes what was begun.
@@ -60,12 +73,17 @@ impl Load {
 
     /// Waits until so many payments more have been accepted.
     pub async fn accepts(&self, more: usize) {
-        let goal = self.accepted.borrow().len() + more;
+        let goal = self.accepted() + more;
         eventually(PERSISTENCE, &format!("{goal} payments are accepted"), async || {
-            let count = self.accepted.borrow().len();
+            let count = self.accepted();
             if count >= goal { Ok(()) } else { Err(count) }
         })
         .await;
+    }
+
+    /// How many payments have been accepted.
+    pub fn accepted(&self) -> usize {
+        self.accepted.borrow().len()
     }
 
     async fn pay_on(&self, number: usize) {
@@ -74,7 +92,7 @@ impl Load {
             if self.is_over.get() {
                 return;
             }
-            let (key, amount) = (new_key(), AMOUNTS[turn % AMOUNTS.len()]);
+            let (key, amount) = (new_key(), self.amounts[turn % self.amounts.len()]);
             let caller = &self.callers[number % self.callers.len()];
             let answer = persist(caller, wallet, amount, &key).await;
             let payment_id = answer.payment_id().to_owned();
@@ -82,8 +100,8 @@ impl Load {
         }
     }
 
-    /// Every accepted payment has one end, the gateway took exactly what the ledger says, and the
-    /// audit agrees. `others` are the payments that somebody else completed.
+    /// Every accepted payment has one end, its key still gives that payment, the gateway took
+    /// exactly what the ledger says, and the audit agrees. `others` are the payments that somebody else completed.
     pub async fn check(&self, installation: &Installation, others: &[String]) {
         let accepted = self.accepted.borrow().clone();
         let mut completed: BTreeSet<String> = others.iter().cloned().collect();
@@ -93,6 +111,12 @@ impl Load {
             let expected = if payment.amount == 4_001 { "failed" } else { "completed" };
             assert_eq!(shown["status"], expected, "{payment:?}: {shown}");
             assert_eq!(shown["amount"], payment.amount, "{payment:?}: {shown}");
+            let wallet =
+                self.wallets.iter().find(|wallet| shown["wallet_id"] == wallet.id.as_str());
+            let wallet = wallet.expect("it is from one of the wallets");
+            let again = persist(&self.callers[0], wallet, payment.amount, &payment.key).await;
+            assert_eq!(again.payment_id(), payment.payment_id, "{payment:?}: {again:?}");
+            assert!(again.is_replayed(), "{payment:?}: {again:?}");
             if expected == "completed" {
                 captured += payment.amount;
                 completed.insert(payment.payment_id.clone());

@@ -23,6 +23,7 @@ use super::log::{Log, LogError, LogRecord};
 use super::shard::{Running, Shard};
 use super::status::Phase;
 use super::store::Store;
+use crate::crash_window::{CrashWindow, pass, pass_alongside};
 
 /// A batch that was aborted so often in a row is not decided again before the shard was taken over.
 const MAX_ABORTS: u32 = 3;
@@ -138,9 +139,12 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         let before = ChainLink { seq: running.head.seq, hash: running.head.hash };
         let kept = std::mem::take(&mut made.entries);
         let mut since = self.parts.clock.monotonic();
+        pass(CrashWindow::AfterCommit);
         let places = self.confirm(running, made.link(), last).await?;
+        pass(CrashWindow::BeforeStore);
         self.status.end_phase(Phase::Confirm, &mut since, self.parts.clock.monotonic());
         self.adopt(running, made, last)?;
+        pass(CrashWindow::AfterBatch);
         self.status.end_phase(Phase::Store, &mut since, self.parts.clock.monotonic());
         self.hand_out(before, kept, &places)?;
         self.status.count_transaction(entries);
@@ -257,15 +261,19 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         if records.is_empty() {
             return Ok(None);
         }
+        pass(CrashWindow::BeforeBegin);
         parts.log.begin().await?;
+        pass(CrashWindow::AfterBegin);
         let next = next_positions(works);
         if !next.is_empty() {
             parts.log.send_offsets(&next).await?;
+            pass(CrashWindow::AfterPositions);
         }
         self.status.end_phase(Phase::Begin, &mut since, parts.clock.monotonic());
         // All at once: the client sends what it is given together in one request.
         for record in &records {
             parts.log.append(record).await?;
+            pass(CrashWindow::MidProduce);
         }
         let last = parts.log.commit().await?;
         self.status.end_phase(Phase::Commit, &mut since, parts.clock.monotonic());
@@ -366,7 +374,9 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         let Made { mut changes, mut head, positions, headers, .. } = made;
         head.applied = Some(last);
         head.put(&mut changes);
+        pass_alongside(CrashWindow::StoreUnderWay);
         self.parts.store.write(changes)?;
+        pass(CrashWindow::AfterStore);
         for header in &headers {
             running.timers.apply(header);
         }

@@ -23,6 +23,7 @@ use super::shard::{Running, Shard};
 use super::status::ShardState;
 use super::store::{Head, Store};
 use super::timers::TimerQueue;
+use crate::crash_window::{CrashWindow, pass};
 
 /// Entries and bytes of one write to the store while restoring.
 const CHUNK_ENTRIES: u64 = 4096;
@@ -49,6 +50,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     pub(super) async fn take_over(&mut self) -> Result<Running, Setback> {
         self.status.enter(ShardState::Initializing);
         self.parts.log.init().await?;
+        pass(CrashWindow::AfterFencing);
         self.status.enter(ShardState::Restoring);
         let (head, positions) = self.restore().await?;
         self.check_inputs(&positions).await?;
@@ -178,6 +180,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             at_ms: header.at_ms,
         };
         restore.chunk_entries += 1;
+        pass(CrashWindow::MidRestore);
         if restore.chunk_entries >= CHUNK_ENTRIES || restore.changes.weight() >= CHUNK_BYTES {
             self.write_chunk(restore)?;
         }
@@ -199,6 +202,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             let mut changes = std::mem::take(&mut restore.changes);
             restore.head.put(&mut changes);
             self.parts.store.write(changes)?;
+            pass(CrashWindow::AfterRestoreChunk);
             self.status.count_restored(restore.chunk_entries);
             self.status.set_head(&restore.head);
             restore.chunk_entries = 0;

@@ -10,6 +10,7 @@ use schemas::Partition;
 use serde::{Deserialize, Serialize};
 
 use super::Outstanding;
+use crate::crash_window::{CrashWindow, pass};
 use crate::views::ViewHead;
 
 /// Hashed with a checkpoint: one of another form is unreadable.
@@ -51,6 +52,7 @@ impl Checkpoint {
         bytes.extend_from_slice(&row);
         let beside = path.with_extension("new");
         std::fs::write(&beside, bytes)?;
+        pass(CrashWindow::CheckpointUnnamed);
         std::fs::rename(beside, path)
     }
 }

@@ -35,6 +35,7 @@ use claim::{Claim, Holdings, Meaning};
 pub use outstanding::Outstanding;
 use waiting::Turn;
 
+use crate::crash_window::{CrashWindow, pass};
 use crate::engine::follower::{Follower, Tailed};
 use crate::log_writer::LogWriter;
 use crate::takeover::Takeover;
@@ -250,7 +251,9 @@ async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
     if !may_send(wall_clock::now(), request.not_after) {
         return (when_too_late(*provenance), None);
     }
+    pass(CrashWindow::BeforeCall);
     let answer = follower.gateway.perform(&operation(request, begun, follower.call_timeout)).await;
+    pass(CrashWindow::AfterCall);
     let evidence = match follower.plaintext {
         PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
         PlaintextRule::Refused => None,
@@ -287,6 +290,7 @@ async fn offer(follower: &GatewayFollower, result: &GatewayResult) {
         );
         tokio::time::sleep(OFFER_AGAIN).await;
     }
+    pass(CrashWindow::AfterResult);
 }
 
 fn operation(

@@ -102,7 +102,7 @@ mod tests {
         let (mut waiting, mut outstanding) = line(&[request(1, 30), request(2, 10)]);
         let inherited = request(3, 20);
         outstanding.ask(shard(), &inherited);
-        waiting.push(&inherited, Provenance::Inherited);
+        waiting.push(&inherited, Inherited);
         let order: Vec<_> = std::iter::from_fn(|| waiting.next(&outstanding))
             .map(|turn| (turn.request.operation_seq, turn.provenance))
             .collect();

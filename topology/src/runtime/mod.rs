@@ -28,6 +28,7 @@ use schemas::codec::SchemaCatalog;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use crate::crash_window::{CrashWindow, pass};
 use crate::engine::kafka::connection::KafkaConnection;
 use crate::engine::kafka::producer::{IngressLimits, IngressProducer};
 use crate::engine::state_directory::StateDirectory;
@@ -113,9 +114,11 @@ pub async fn run(
     } else {
         api.await.context("HTTP panicked").and_then(|served| Ok(served?))
     };
+    pass(CrashWindow::ApiStopped);
     if let Some(parts) = running {
         parts.stop().await;
     }
+    pass(CrashWindow::FollowersStopped);
     probe.abort();
     let writer = shared.writer.clone();
     tokio::task::spawn_blocking(move || writer.close()).await?;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::journal::Followers;
+use crate::crash_window::{CrashWindow, pass};
 use crate::engine::kafka::admin::{TopicProfile, TopicsError, TopicsReport, prepare_topics};
 use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
 use crate::engine::rocks_store::StoreMemory;
@@ -45,6 +46,7 @@ impl Parts {
                 tracing::error!(%error, "The shards panicked.");
             }
         }
+        pass(CrashWindow::ShardsStopped);
         if let Some(followers) = self.followers {
             followers.stop().await;
         }

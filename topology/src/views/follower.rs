@@ -10,6 +10,7 @@ use schemas::{Offset, Partition};
 use super::batch::Batch;
 use super::queries::PaymentViews;
 use super::store::{ViewHead, ViewStoreError};
+use crate::crash_window::{CrashWindow, pass};
 use crate::engine::follower::{Follower, Tailed};
 use crate::takeover::Takeover;
 
@@ -54,7 +55,9 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
         let head = ViewHead { offset: tailed.position.offset, seq, hash: tailed.hash };
         heads.insert(partition, head);
     }
+    pass(CrashWindow::BeforeView);
     batch.commit()?;
+    pass(CrashWindow::AfterView);
     views.heads.write().unwrap_or_else(PoisonError::into_inner).clone_from(&heads);
     views.progress.send_modify(|count| *count += entries.len() as u64);
     views.outcomes.resolve(entries.iter().filter_map(|tailed| outcome(tailed)));

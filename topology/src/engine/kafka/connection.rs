@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use schemas::Partition;
 
 /// How long the broker lets a Kafka transaction be open. Readers wait behind an open one, so an
@@ -76,10 +77,13 @@ impl KafkaConnection {
             // costs 1 to 4 ms with this, and 20 to 100 ms with the default.
             .set("retry.backoff.ms", "1")
             .set("retry.backoff.max.ms", "1000")
+            // A lost connection is told of in the log only: `DeliveryContext` listens to it.
+            .set("log.connection.close", "true")
             .set("topic.metadata.refresh.fast.interval.ms", "100")
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string())
             .set("message.timeout.ms", MESSAGE_TIMEOUT_MS.to_string())
-            .set("socket.timeout.ms", SOCKET_TIMEOUT_MS.to_string());
+            .set("socket.timeout.ms", SOCKET_TIMEOUT_MS.to_string())
+            .set_log_level(RDKafkaLogLevel::Info);
         config
     }
 

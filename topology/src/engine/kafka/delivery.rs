@@ -9,6 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
@@ -29,6 +30,9 @@ pub(super) struct DeliveryContext {
     reports: Mutex<Reports>,
     drained: Condvar,
     disturbed: AtomicBool,
+    /// A connection that had carried requests was lost. Stays so: the client library does not
+    /// tell of the next loss if it looks like this one.
+    cut: AtomicBool,
 }
 
 impl DeliveryContext {
@@ -69,14 +73,45 @@ impl DeliveryContext {
         Some(reports.clone())
     }
 
-    /// Whether the connection failed since the Kafka transaction began. The client library repeats
-    /// requests by itself then, and a delayed one may end the next Kafka transaction.
+    /// Whether the connection failed since the Kafka transaction began, or was ever lost. The
+    /// client library repeats requests by itself then, and a delayed one may end the next Kafka
+    /// transaction.
     pub(super) fn is_disturbed(&self) -> bool {
-        self.disturbed.load(Ordering::Acquire)
+        self.disturbed.load(Ordering::Acquire) || self.is_cut()
+    }
+
+    /// Whether a connection was ever lost that had carried requests: what was sent on it may reach
+    /// the broker at any time. Only a new producer, whose epoch is higher, is safe from it.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 }
 
+/// Whether the client library says that it lost a connection on which requests may have been sent.
+/// One that could not be made carries none, and the brokers of a list may well be down.
+fn is_loss(facility: &str, message: &str) -> bool {
+    facility == "FAIL" && ["in state UP", "in state REAUTH"].iter().any(|it| message.contains(it))
+}
+
 impl ClientContext for DeliveryContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if is_loss(facility, message) {
+            self.cut.store(true, Ordering::Release);
+        }
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => {
+                tracing::warn!(facility, message, "The producer of a shard warns.");
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                tracing::debug!(facility, message, "The producer of a shard says.");
+            }
+        }
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         // Once for each Kafka transaction that it disturbs: the client library says it again and
         // again while the broker is away.
@@ -102,5 +137,26 @@ impl ProducerContext for DeliveryContext {
         if reports.outstanding == 0 {
             self.drained.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_lost_only_when_it_was_there() {
+        let lost = "127.0.0.1:9092/1: Disconnected (after 12ms in state UP)";
+        let refused =
+            "b:9092/bootstrap: Connect to b:9092 failed: refused (after 0ms in state CONNECT)";
+        assert!(is_loss("FAIL", lost));
+        assert!(!is_loss("FAIL", refused));
+        assert!(!is_loss("REQTMOUT", lost));
+        let context = DeliveryContext::default();
+        context.log(RDKafkaLogLevel::Info, "FAIL", refused);
+        assert!(!context.is_disturbed());
+        context.log(RDKafkaLogLevel::Info, "FAIL", lost);
+        context.begin();
+        assert!(context.is_disturbed() && context.is_cut(), "for as long as the producer lives");
     }
 }

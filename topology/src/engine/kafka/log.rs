@@ -23,6 +23,7 @@ use schemas::{Offset, Partition, Position, Topic, TopicName, TopicPrefix};
 
 use super::connection::KafkaConnection;
 use super::delivery::DeliveryContext;
+use crate::crash_window::{CrashWindow, pass, pass_alongside};
 use crate::engine::application::{EntryRecord, InputRecord, JournalRecord, Record, RecordHeader};
 use crate::engine::log::{Isolation, Log, LogError, LogRecord, ReadFrom};
 
@@ -182,6 +183,15 @@ impl KafkaLog {
         topics.iter().map(of).collect()
     }
 
+    /// Waits until everything that the client library has to tell was heard.
+    fn settle(&self) -> Result<(), LogError> {
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        while self.producer()?.in_flight_count() > 0 && Instant::now() < deadline {
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
     /// Waits until no delivery is outstanding.
     fn drain(&self) -> Result<Offset, LogError> {
         let reports = self.context()?.drain(DRAIN_TIMEOUT);
@@ -198,10 +208,7 @@ impl KafkaLog {
                 _ => LogError::Aborted(code.to_string()),
             });
         }
-        let deadline = Instant::now() + SETTLE_TIMEOUT;
-        while self.producer()?.in_flight_count() > 0 && Instant::now() < deadline {
-            thread::yield_now();
-        }
+        self.settle()?;
         reports
             .last_offset
             .and_then(Offset::new)
@@ -351,6 +358,7 @@ impl Log for KafkaLog {
         if let Some(LogRecord::Journal(journal)) = &record
             && self.unconfirmed.is_some_and(|last| last <= journal.position.offset)
         {
+            self.check_undisturbed()?;
             self.unconfirmed = None;
         }
         Ok(record)
@@ -375,6 +383,9 @@ impl Log for KafkaLog {
     }
 
     async fn begin(&mut self) -> Result<(), LogError> {
+        if self.context()?.is_cut() {
+            return Err(LogError::Unknown("the connection was lost".to_owned()));
+        }
         self.context()?.begin();
         self.producer()?.begin_transaction().map_err(transaction_error)
     }
@@ -413,6 +424,8 @@ impl Log for KafkaLog {
         let last = self.drain()?;
         let producer = self.producer()?;
         let outstanding = producer.in_flight_count() > 0;
+        pass(CrashWindow::BeforeCommit);
+        pass_alongside(CrashWindow::CommitUnderWay);
         let started = Instant::now();
         let outcome = producer.commit_transaction(COMMIT_TIMEOUT);
         let spent = started.elapsed();
@@ -423,6 +436,7 @@ impl Log for KafkaLog {
         if spent > TRUSTED_COMMIT {
             return Err(LogError::Unknown(format!("a commit took {spent:?}")));
         }
+        self.settle()?;
         self.check_undisturbed()?;
         self.unconfirmed = Some(last);
         Ok(last)
