@@ -55,10 +55,7 @@ fn main() {
     let ticks = procfs::process::Process::myself().and_then(|me| me.stat()).expect("procfs");
     let seconds = (ticks.utime + ticks.stime) as f64 / procfs::ticks_per_second() as f64;
     let each = seconds * 1e6 / PAYMENTS as f64;
-    println!(
-        "{:<22}{each:>8.2} us/payment (all threads, making the inputs too)",
-        "CPU of the process"
-    );
+    println!("{:<22}{each:>8.2} us/payment (all threads, making the inputs too)", "CPU of the process");
 }
 
 struct Run {
@@ -80,12 +77,10 @@ impl Run {
         let (ledger, _) = Ledger::new(policy(), Arc::new(SchemaCatalog::default()), None);
         ledger.set_entry_schema(ID);
         let journal = Topic::Journal.name(&"payments".parse().expect("valid"));
-        let identity =
-            StoreIdentity { journal: journal.clone(), partition: shard(), format: "1".into() };
+        let identity = StoreIdentity { journal: journal.clone(), partition: shard(), format: "1".into() };
         let memory = StoreMemory::of_bytes(256 << 20);
-        let store =
-            RocksStore::open(&directory.path().join("shard"), identity, ledger.columns(), &memory)
-                .expect("opens");
+        let store = RocksStore::open(&directory.path().join("shard"), identity, ledger.columns(), &memory)
+            .expect("opens");
         let views = ViewStore::open(&directory.path().join("views")).expect("opens");
         let views = PaymentViews::new(views, one()).expect("opens");
         let mut run = Self {
@@ -98,8 +93,7 @@ impl Run {
             views,
             _directory: directory,
         };
-        let opened: Vec<Record> =
-            (0..WALLETS).flat_map(|number| [open(number), deposit(number)]).collect();
+        let opened: Vec<Record> = (0..WALLETS).flat_map(|number| [open(number), deposit(number)]).collect();
         let opened = run.handle(Topic::Operations, opened);
         run.view(&opened);
         run.stages.clear();
@@ -109,8 +103,7 @@ impl Run {
 
     fn handle(&mut self, topic: Topic, records: Vec<Record>) -> Handled {
         let mut handled = Vec::new();
-        let [mut decode, mut decide, mut encode, mut evolve, mut hash, mut write] =
-            [Duration::ZERO; 6];
+        let [mut decode, mut decide, mut encode, mut evolve, mut hash, mut write] = [Duration::ZERO; 6];
         let records: Vec<InputRecord> = (0..)
             .zip(records)
             .map(|(offset, record)| InputRecord {
@@ -143,23 +136,14 @@ impl Run {
                 let encoded = self.ledger.encode(&entry).expect("encodes");
                 let since = lap(&mut encode, since);
                 let header = self.ledger.header(&entry);
-                fold(&self.ledger, &mut overlay, &mut self.positions, (&header, &entry))
-                    .expect("folds");
+                fold(&self.ledger, &mut overlay, &mut self.positions, (&header, &entry)).expect("folds");
                 let since = lap(&mut evolve, since);
                 self.head.seq = header.seq;
                 self.head.hash = header.prev_hash.link(Some(&encoded.key), Some(&encoded.value));
                 lap(&mut hash, since);
                 self.bytes += encoded.value.len();
-                let position = Position {
-                    partition: shard(),
-                    offset: Offset::new(i64::try_from(header.seq).expect("small")).expect("valid"),
-                };
-                let record = Record {
-                    timestamp_ms: AT_MS,
-                    key: Some(encoded.key),
-                    value: Some(encoded.value),
-                    headers: encoded.headers,
-                };
+                let position = Position { partition: shard(), offset: Offset::new(i64::try_from(header.seq).expect("small")).expect("valid") };
+                let record = Record { timestamp_ms: AT_MS, key: Some(encoded.key), value: Some(encoded.value), headers: encoded.headers };
                 handled.push((JournalRecord { position, record }, entry));
             }
             let since = Instant::now();
@@ -179,9 +163,7 @@ impl Run {
                 Arc::new(Tailed {
                     position: record.position,
                     key: record.record.key.clone(),
-                    hash: entry
-                        .prev_hash
-                        .link(record.record.key.as_deref(), record.record.value.as_deref()),
+                    hash: entry.prev_hash.link(record.record.key.as_deref(), record.record.value.as_deref()),
                     seq: entry.seq.unsigned_abs(),
                     timestamp_ms: AT_MS,
                     entry: entry.clone(),
@@ -359,9 +341,7 @@ fn succeeded(entry: &Entry) -> Record {
                 amount: 10_000,
                 currency: "USD".to_owned(),
             },
-            evidence: Some(schemas::Sealed::plaintext(
-                r#"{"id":"ch_0123456789abcdef01234567","status":"succeeded","amount":10000,"currency":"USD"}"#,
-            )),
+            evidence: Some(schemas::Sealed::plaintext(r#"{"id":"ch_0123456789abcdef01234567","status":"succeeded","amount":10000,"currency":"USD"}"#)),
             observed_at: Timestamp::from_millis(AT_MS),
             correlation_id: asked.correlation_id.clone(),
         },
