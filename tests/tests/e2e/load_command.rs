@@ -86,10 +86,16 @@ async fn a_load_that_cannot_be_made_says_why() {
         (&["--mix=happy=1"][..], "none of the outcomes"),
         (&["--amount=4031"], "use --mix"),
         (&["--rate=0"], "--rate is"),
-        (&["--url=https://127.0.0.1:1"], "http://host:port"),
+        (&["--state-dir=/nonexistent"], "nothing runs in /nonexistent"),
+        (
+            &["--kafka-bootstrap-servers=127.0.0.1:1", "--url=https://127.0.0.1:1"],
+            "http://host:port",
+        ),
     ];
     for (arguments, expected) in rows {
-        let output = Command::new(holdfast()).arg("load").args(arguments).output().await.unwrap();
+        let mut command = Command::new(holdfast());
+        let output = command.arg("load").args(arguments).env_remove("KAFKA_BOOTSTRAP_SERVERS");
+        let output = output.output().await.unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(errors.contains(expected), "{arguments:?}: {errors}");

@@ -276,7 +276,7 @@ fn write(text: &str) -> anyhow::Result<()> {
 /// The report, and whether it is one of success.
 async fn made(arguments: &LoadArguments) -> anyhow::Result<(String, bool)> {
     let plan = plan(arguments)?;
-    let target = Target::of(arguments);
+    let target = Target::of(arguments)?;
     let ground = prepare(arguments, &target).await?;
     let mut progress = Progress::new();
     let found = if arguments.find_max {

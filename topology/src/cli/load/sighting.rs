@@ -2,20 +2,69 @@
 //!
 //! Borrowed from the bytes. The generator shares the machine with what it measures.
 
+use std::fmt;
+
 use schemas::codec::{self, DecodeError, RecordKind};
 use schemas::entry::Verdict;
-use serde::Deserialize;
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// The part of an entry that is read.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Sighting<'e> {
-    #[serde(borrow)]
     input: InputPart<'e>,
     /// What became of the input.
-    #[serde(borrow)]
     pub decision: DecisionPart<'e>,
-    #[serde(borrow)]
     events: Vec<EventPart<'e>>,
+}
+
+/// The fields of an entry, as far as they matter here.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Field {
+    Input,
+    Decision,
+    Events,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Sighting<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SightingVisitor)
+    }
+}
+
+struct SightingVisitor;
+
+impl<'de> Visitor<'de> for SightingVisitor {
+    type Value = Sighting<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an entry")
+    }
+
+    /// Stops at the events: half of an entry comes after them, and none of it is needed.
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Sighting<'de>, A::Error> {
+        let (mut input, mut decision) = (None, None);
+        let missing = <A::Error as de::Error>::missing_field;
+        while let Some(field) = fields.next_key()? {
+            match field {
+                Field::Input => input = Some(fields.next_value()?),
+                Field::Decision => decision = Some(fields.next_value()?),
+                Field::Events => {
+                    let events = fields.next_value()?;
+                    let input = input.ok_or_else(|| missing("input"))?;
+                    let decision = decision.ok_or_else(|| missing("decision"))?;
+                    return Ok(Sighting { input, decision, events });
+                }
+                Field::Other => {
+                    fields.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Err(missing("events"))
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,8 +1,9 @@
-//! What is put under load, and where it is: as told, else as `holdfast dev` noted it, else where
-//! things are by default.
+//! What is put under load, and where it is: as told, else as `holdfast dev` noted it. A log that
+//! nobody named is not put under load, for it may be anybody's.
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use schemas::TopicPrefix;
 
 use super::LoadArguments;
@@ -11,7 +12,6 @@ use crate::embedded::lock::LockedDirectory;
 use crate::settings::KafkaSettings;
 
 const DEFAULT_API_URL: &str = "http://127.0.0.1:8080";
-const DEFAULT_BOOTSTRAP_SERVERS: &str = "127.0.0.1:9092";
 const DEFAULT_REGISTRY_URL: &str = "http://127.0.0.1:8085/apis/ccompat/v7";
 /// Where an application of `holdfast dev` with a gateway in process keeps its ground truth, below
 /// the state directory.
@@ -36,14 +36,20 @@ pub(super) struct Target {
 
 impl Target {
     /// The installation that the arguments mean.
-    pub(super) fn of(arguments: &LoadArguments) -> Self {
+    pub(super) fn of(arguments: &LoadArguments) -> anyhow::Result<Self> {
         let state = &arguments.state_dir;
         let note = LockedDirectory::holder(state).and_then(|pid| Ready::of(state, pid));
         let told = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
         let noted = |field: fn(&Ready) -> &String| note.as_ref().map(field).cloned();
         let servers = told(&arguments.kafka_bootstrap_servers)
             .or_else(|| noted(|note| &note.bootstrap_servers))
-            .unwrap_or_else(|| DEFAULT_BOOTSTRAP_SERVERS.to_owned());
+            .with_context(|| {
+                format!(
+                    "nothing runs in {}: start it with `make up`, or name the log with \
+                     --kafka-bootstrap-servers",
+                    state.display()
+                )
+            })?;
         let (gateway_urls, ground_truth) =
             if arguments.gateway_url.is_empty() && arguments.ground_truth.is_empty() {
                 let in_process = note.as_ref().map(|_| state.join(IN_PROCESS_GROUND_TRUTH));
@@ -54,7 +60,7 @@ impl Target {
             } else {
                 (arguments.gateway_url.clone(), arguments.ground_truth.clone())
             };
-        Self {
+        Ok(Self {
             kafka: kafka(servers, arguments.topic_prefix.clone(), &arguments.kafka_property),
             api_url: told(&arguments.url)
                 .or_else(|| noted(|note| &note.api_url))
@@ -65,7 +71,7 @@ impl Target {
             gateway_urls,
             ground_truth,
             state_directory: state.clone(),
-        }
+        })
     }
 
     /// The ports of this machine on which its parts listen, each with the name of the part.
