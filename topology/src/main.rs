@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 use topology::cli;
 
 /// A payment engine whose database is a Kafka log.
@@ -30,7 +31,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     topology::logging::start();
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime(&arguments.command) {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime does not start: {error}");
@@ -61,4 +62,13 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// The gateway simulator has one thread: on a machine that it shares, waking another costs more
+/// than it gains. All others have one per core.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    if matches!(command, Command::GatewaySim(_)) {
+        return Builder::new_current_thread().enable_all().build();
+    }
+    Runtime::new()
 }
