@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::cluster::Cluster;
+use crate::gateway_admin::GatewayAdmin;
 use crate::wait::eventually;
 use crate::{executable, scratch};
 
@@ -52,6 +53,8 @@ pub struct Installation {
     prefix: TopicPrefix,
     cluster: Cluster,
     directory: PathBuf,
+    /// Which state directory the application uses, counted from 1.
+    state: u32,
     environment: Vec<(String, String)>,
     api_port: u16,
     gateway_port: u16,
@@ -90,6 +93,7 @@ impl Installation {
             prefix,
             cluster,
             directory: scratch::directory(name),
+            state: 1,
             environment: environment.iter().map(owned).collect(),
             api_port: new_port(),
             gateway_port: new_port(),
@@ -113,12 +117,23 @@ impl Installation {
 
     /// Where the application keeps its stores and views.
     pub fn state_directory(&self) -> PathBuf {
-        self.directory.join("state")
+        self.directory.join(format!("state-{}", self.state))
+    }
+
+    /// From its next start on, the application has a new, empty state directory: it knows what the
+    /// log says and nothing else.
+    pub fn forget_state(&mut self) {
+        self.state += 1;
     }
 
     /// The base of the simulator's API.
     pub fn gateway_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.gateway_port)
+    }
+
+    /// Somebody who tells the simulator what to do.
+    pub fn gateway_admin(&self) -> GatewayAdmin {
+        GatewayAdmin::new(self.gateway_url())
     }
 
     /// Somebody who calls its API.
@@ -173,6 +188,18 @@ impl Installation {
         self.application.as_ref().is_some_and(|child| child.identity().is_alive())
     }
 
+    /// A signal to the application that does not end it.
+    pub fn signal(&self, signal: Signal) {
+        self.application.as_ref().expect("it was started").identity().signal(signal);
+    }
+
+    /// kill -9 of the gateway simulator; returns when it is gone.
+    pub async fn kill_gateway(&mut self) {
+        let mut child = self.gateway.take().expect("it was started");
+        child.identity().signal(Signal::SIGKILL);
+        timeout(STOP_BOUND, child.wait()).await.expect("it is gone at once");
+    }
+
     /// kill -9 of the application; returns when it is gone.
     pub async fn kill(&mut self) {
         self.end(Signal::SIGKILL).await;
@@ -193,16 +220,26 @@ impl Installation {
         panic!("the application still runs {STOP_BOUND:?} after {signal}");
     }
 
-    async fn run_gateway(&mut self) {
+    /// Starts the gateway simulator and waits until it answers.
+    pub async fn run_gateway(&mut self) {
         let arguments = [
             "gateway-sim".to_owned(),
             format!("--listen=127.0.0.1:{}", self.gateway_port),
             format!("--state-dir={}", self.directory.join(GATEWAY).display()),
         ];
         self.gateway = Some(self.spawn(GATEWAY, arguments.into(), &[]));
+        self.gateway_answers().await;
+    }
+
+    /// Waits until the gateway simulator serves charges: no outage is in force.
+    pub async fn gateway_answers(&self) {
         let gateway = Caller::new(self.gateway_url());
         eventually(READY_BOUND, "the gateway simulator answers", async || {
-            gateway.send(Method::GET, "/health", &[], Vec::new()).await
+            match gateway.send(Method::GET, "/admin/outage", &[], Vec::new()).await {
+                Ok(answer) if answer.body["kind"].is_null() => Ok(()),
+                Ok(answer) => Err(answer.body.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
         })
         .await;
     }

@@ -15,6 +15,7 @@
 pub mod caller;
 pub mod cluster;
 pub mod executable;
+pub mod gateway_admin;
 pub mod installation;
 pub mod journal;
 pub mod producer;

@@ -10,6 +10,7 @@ mod bad_requests;
 mod command_line;
 mod crashes;
 mod gateway_faults;
+mod gateway_follower;
 mod idempotency;
 mod load;
 mod outage;
