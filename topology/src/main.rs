@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 use topology::cli;
 
 /// A payment makes some 500 small allocations on several threads.
@@ -37,7 +38,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     topology::logging::start();
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime(&arguments.command) {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime does not start: {error}");
@@ -70,4 +71,13 @@ pub fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// The gateway simulator has one thread: on a machine that it shares, waking another costs more
+/// than it gains. All others have one per core.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    if matches!(command, Command::GatewaySim(_)) {
+        return Builder::new_current_thread().enable_all().build();
+    }
+    Runtime::new()
 }
