@@ -33,7 +33,7 @@ pub const PARTITIONS: i32 = 2;
 /// From the start of the process to its readiness: topics, registry, restore.
 pub const READY_BOUND: Duration = Duration::from_secs(90);
 /// Until a process has ended that is to end by itself.
-const END_BOUND: Duration = Duration::from_secs(60);
+const END_BOUND: Duration = Duration::from_mins(1);
 /// From SIGTERM to the end.
 pub const STOP_BOUND: Duration = Duration::from_secs(20);
 

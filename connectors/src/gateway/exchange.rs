@@ -96,7 +96,9 @@ struct Link {
 }
 
 /// The end that reads and writes; gone when it is closed, which tells the sender.
-struct Wire(Option<Pin<Box<Connection<Transport, Full<Bytes>>>>>);
+struct Wire(Option<Pin<Box<Exchanges>>>);
+
+type Exchanges = Connection<Transport, Full<Bytes>>;
 
 impl fmt::Debug for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,7 +157,7 @@ impl Peer {
                 (Err(NotSent::Unbegun(_, reason)), Age::New) => {
                     return Err(Unanswered::NotConnected(reason));
                 }
-                (Err(NotSent::Unbegun(unsent, _)), Age::Kept) => request = unsent,
+                (Err(NotSent::Unbegun(unsent, _)), Age::Kept) => request = *unsent,
             }
             has_begun.store(false, Ordering::Relaxed);
         }
@@ -240,7 +242,7 @@ impl Peer {
 /// A request that got no answer on a connection.
 enum NotSent {
     /// Not a byte of it was written: here it is again.
-    Unbegun(Outgoing, String),
+    Unbegun(Box<Outgoing>, String),
     /// It may have been written.
     Begun(String),
 }
@@ -250,11 +252,11 @@ impl Link {
         // A connection that was closed while it was kept says so now.
         let ready = poll_fn(|context| self.sender.poll_ready(context));
         if let Err(error) = self.wire.drive(pin!(ready)).await {
-            return Err(NotSent::Unbegun(request, root_cause(&error)));
+            return Err(NotSent::Unbegun(Box::new(request), root_cause(&error)));
         }
         let answered = pin!(self.sender.try_send_request(request));
         self.wire.drive(answered).await.map_err(|mut failure| match failure.take_message() {
-            Some(unsent) => NotSent::Unbegun(unsent, root_cause(failure.error())),
+            Some(unsent) => NotSent::Unbegun(Box::new(unsent), root_cause(failure.error())),
             None => NotSent::Begun(root_cause(failure.error())),
         })
     }

@@ -30,7 +30,7 @@ pub struct GatewaySimArguments {
     pub seed: Option<u64>,
 
     /// How it behaves from the start, as in PUT /admin/behaviour:
-    /// {"latency": {"fixed_ms": 20}, "percent": {"timeout_after_charging": 1}}.
+    /// `{"latency": {"fixed_ms": 20}, "percent": {"timeout_after_charging": 1}}`.
     #[arg(long, value_name = "JSON")]
     pub behaviour: Option<Behaviour>,
 }

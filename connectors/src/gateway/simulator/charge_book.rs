@@ -207,6 +207,8 @@ impl ChargeBook {
         let submissions = index.open.remove(&claim.key).map_or(1, |open| open.submissions);
         index.settled.insert(claim.key, SettledKey { position, submissions });
         drop(index);
+        // The key has its charge: there is nothing left to free.
+        drop(claim);
         line.pop();
         Ok(line)
     }
