@@ -4,10 +4,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use schemas::entry::Decision;
 use schemas::inputs::{Command, Operation};
 use schemas::read_model::{DepositRow, PaymentRow, PaymentStatus, WalletMovement, WalletRow};
+use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
     DepositId, GatewayName, Partition, PaymentId, Position, Timestamp, UserId, WalletId,
 };
@@ -33,6 +35,10 @@ pub trait CommandLog: Send + Sync {
     /// Within a bounded time, when the log did not confirm or its queue is full.
     fn append(&self, wallet: WalletId, request: Request)
     -> PortFuture<'_, Result<(), AppendError>>;
+
+    /// How long this request would wait for its decision if it were appended now, as measured;
+    /// zero while nothing says otherwise.
+    fn expected_wait(&self, wallet: WalletId, request: &Request) -> Duration;
 }
 
 /// Why a request was not confirmed.
@@ -76,6 +82,12 @@ pub trait Views: Send + Sync {
         page: PageRequest<(Timestamp, PaymentId)>,
     ) -> Result<Page<PaymentRow, (Timestamp, PaymentId)>, ViewError>;
 
+    /// The entries that changed a payment up to its row, the oldest first; of very many the newest.
+    fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError>;
+
+    /// The saga of a payment as its row and the entries before it have it.
+    fn saga(&self, payment: &PaymentRow) -> Result<Saga, ViewError>;
+
     /// Entries that moved posted money of a wallet, newest first by offset: every row has a line.
     fn statement(
         &self,
@@ -111,6 +123,8 @@ pub struct PaymentFilter {
     pub user_id: Option<UserId>,
     /// In this status.
     pub status: Option<PaymentStatus>,
+    /// Only those that money is held for.
+    pub is_held: bool,
     /// At this gateway.
     pub gateway: Option<GatewayName>,
     /// Created at this time or later.

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use schemas::WalletId;
 use schemas::account::Account;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
-use schemas::{Partition, PaymentId, Position, WalletId};
 
-use crate::projection::{ReadRows, RowChanges, project};
+use crate::projection::tests::{Rows, assert_saga_is};
 use crate::scenario::{Scenario, decline, not_sent, success, unknown};
-use crate::{MemoryLedger, StateError, evolve};
+use crate::{MemoryLedger, evolve};
 
 const USERS: [&str; 3] = ["ann", "ben", "cid"];
 
@@ -146,42 +146,13 @@ fn check(scenario: &Scenario) {
     }
 }
 
-/// Rows in memory.
-#[derive(Default)]
-struct Rows {
-    payments: BTreeMap<PaymentId, schemas::read_model::PaymentRow>,
-    wallets: BTreeMap<WalletId, schemas::read_model::WalletRow>,
-}
-
-impl ReadRows for Rows {
-    fn payment(
-        &self,
-        id: PaymentId,
-    ) -> Result<Option<schemas::read_model::PaymentRow>, StateError> {
-        Ok(self.payments.get(&id).cloned())
-    }
-
-    fn wallet(&self, id: WalletId) -> Result<Option<schemas::read_model::WalletRow>, StateError> {
-        Ok(self.wallets.get(&id).cloned())
-    }
-}
-
 /// The projection shows what the ledger knows: balances, and which payments ended how.
 fn check_projection(scenario: &Scenario) {
-    let mut rows = Rows::default();
-    for (at, entry) in scenario.journal.iter().enumerate() {
-        let position = Position {
-            partition: Partition::new(0).expect("valid"),
-            offset: schemas::Offset::new(i64::try_from(at).expect("short")).expect("valid"),
-        };
-        let RowChanges { payments, wallets, .. } =
-            project(&rows, position, entry).expect("an entry fits the rows");
-        rows.payments.extend(payments.into_iter().map(|row| (row.id, row)));
-        rows.wallets.extend(wallets.into_iter().map(|row| (row.id, row)));
-    }
+    let rows = Rows::of(&scenario.journal);
     for payment in scenario.ledger.payments() {
         let row = rows.payments.get(&payment.id).expect("every payment has a row");
         assert_eq!(row.status.is_terminal(), !payment.is_held());
+        assert_saga_is(payment, &rows, &scenario.timers);
     }
     for (account, _, state) in scenario.ledger.accounts() {
         if let Account::Wallet(id) = account {

@@ -99,12 +99,14 @@ error_codes! {
         "A field of the record has a value that it cannot have.";
     UnknownOperation 422 false "unknown_operation"
         "The gateway result is for an operation that the ledger did not ask for.";
+    TooManyInFlight 429 true "too_many_in_flight"
+        "Too many requests of this wallet wait for their decision; repeat it later, same key.";
     LogUnavailable 503 true "log_unavailable"
         "Kafka did not confirm the command in time: its fate is unknown; repeat it, same key.";
     NotReady 503 true "not_ready"
         "The service is starting or restoring.";
     Overloaded 503 true "overloaded"
-        "Too many requests are waiting; repeat it later with the same key.";
+        "Too many requests are waiting; nothing was done; repeat it later with the same key.";
     Internal 500 true "internal"
         "A defect in the service; repeat the request with the same key.";
 }

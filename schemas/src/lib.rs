@@ -19,6 +19,7 @@ pub mod read_model;
 mod routing;
 mod sealed;
 mod time;
+pub mod timeline;
 mod topic;
 
 pub use chain::EntryHash;

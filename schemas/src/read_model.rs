@@ -93,6 +93,14 @@ impl PaymentStatus {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
+    /// Whether money is held for the payment.
+    pub fn is_held(self) -> bool {
+        match self {
+            Self::Processing | Self::InDoubt => true,
+            Self::Accepted | Self::Completed | Self::Failed => false,
+        }
+    }
+
     /// Whether the caller has nothing to wait for any more.
     pub fn is_terminal(self) -> bool {
         match self {

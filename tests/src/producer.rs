@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use schemas::codec::{Record, SCHEMA_HEADER, encode};
 use schemas::{Offset, Partition, Position, SchemaId, Topic, TopicPrefix};
@@ -63,14 +63,26 @@ impl Producer {
 
     /// Writes a record; returns where it is when the broker has it.
     pub async fn send(&self, raw: &RawRecord) -> Position {
+        self.send_with(raw, &[]).await
+    }
+
+    /// The same, with one header more.
+    pub async fn send_with_header(&self, raw: &RawRecord, key: &str, value: &str) -> Position {
+        self.send_with(raw, &[(key, value)]).await
+    }
+
+    async fn send_with(&self, raw: &RawRecord, more: &[(&str, &str)]) -> Position {
         let topic = raw.topic.name(&self.prefix);
         let mut record: FutureRecord<'_, String, Vec<u8>> =
             FutureRecord::to(topic.as_str()).partition(raw.partition.number());
         record.key = raw.key.as_ref();
         record.payload = raw.value.as_ref();
-        record.headers = raw.schema.as_ref().map(|schema| {
-            OwnedHeaders::new().insert(Header { key: SCHEMA_HEADER, value: Some(schema) })
+        let schema = raw.schema.iter().map(|schema| (SCHEMA_HEADER, schema.as_str()));
+        let headers = schema.chain(more.iter().copied());
+        let headers = headers.fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(value) })
         });
+        record.headers = Some(headers).filter(|headers| headers.count() > 0);
         let sent = self.producer.send(record, SEND_BOUND).await;
         let delivery = sent.map_err(|(error, _)| error).expect("the broker takes the record");
         Position {

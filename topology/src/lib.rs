@@ -1,5 +1,6 @@
 //! The machine: runs the decisions on Kafka, keeps the stores and views, and is the command line.
 
+mod backlog;
 pub mod cli;
 pub mod crash_window;
 pub mod embedded;

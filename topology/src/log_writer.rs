@@ -1,6 +1,7 @@
 //! Requests and results on their way into the log: the edges' side of the topics.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use connectors::ports::{AppendError, CommandLog, PortFuture, Request};
@@ -8,6 +9,7 @@ use schemas::codec::{self, Record};
 use schemas::inputs::GatewayResult;
 use schemas::{PartitionCount, SchemaId, WalletId};
 
+use crate::backlog::Backlog;
 use crate::crash_window::{CrashWindow, pass};
 use crate::engine::application as engine;
 use crate::engine::kafka::producer::{IngressError, IngressProducer};
@@ -20,6 +22,7 @@ pub struct LogWriter {
     producer: IngressProducer,
     partitions: PartitionCount,
     ids: Arc<OnceLock<WriterIds>>,
+    backlog: Arc<Backlog>,
 }
 
 impl LogWriter {
@@ -29,7 +32,12 @@ impl LogWriter {
         partitions: PartitionCount,
         ids: Arc<OnceLock<WriterIds>>,
     ) -> Self {
-        Self { producer, partitions, ids }
+        Self { producer, partitions, ids, backlog: Arc::new(Backlog::new(partitions)) }
+    }
+
+    /// What it has written that is not handled yet. Somebody has to tell it what is.
+    pub fn backlog(&self) -> Arc<Backlog> {
+        Arc::clone(&self.backlog)
     }
 
     /// Appends a gateway result.
@@ -59,13 +67,16 @@ impl LogWriter {
             headers: vec![schema_header::<R>()],
         };
         let partition = wallet.shard(self.partitions);
-        let sent = self.producer.send(R::KIND.topic(), partition, &outgoing).await;
-        sent.map(|_| ()).map_err(|error| match error {
+        let topic = R::KIND.topic();
+        let sent = self.producer.send(topic, partition, &outgoing).await;
+        let offset = sent.map_err(|error| match error {
             IngressError::Overloaded => AppendError::QueueFull,
             IngressError::Away | IngressError::Refused(_) | IngressError::Unknown(_) => {
                 AppendError::Unconfirmed(error.to_string())
             }
-        })
+        })?;
+        self.backlog.appended(topic, partition, offset);
+        Ok(())
     }
 
     /// Why nothing can be written any more; none while it can.
@@ -97,5 +108,13 @@ impl CommandLog for LogWriter {
             pass(CrashWindow::AfterAppend);
             appended
         })
+    }
+
+    fn expected_wait(&self, wallet: WalletId, request: &Request) -> Duration {
+        // Nothing waits in a log that is away: the append says what is the matter.
+        if self.producer.is_away() {
+            return Duration::ZERO;
+        }
+        self.backlog.expected_wait(wallet.shard(self.partitions), request)
     }
 }

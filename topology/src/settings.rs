@@ -137,6 +137,30 @@ pub struct RunSettings {
     )]
     pub decision_timeout_ms: u64,
 
+    /// How many requests this process handles at a time; more are answered 503 `overloaded`. Half
+    /// of them may wait for decisions, a quarter for ends of payments.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HOLDFAST_IN_FLIGHT_LIMIT",
+        default_value_t = 4_096,
+        value_parser = clap::value_parser!(u32).range(4..=100_000),
+        help_heading = "HTTP API"
+    )]
+    pub in_flight_limit: u32,
+
+    /// How many requests of one wallet may wait for their decision at a time; more are answered 429
+    /// `too_many_in_flight`.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HOLDFAST_WALLET_IN_FLIGHT_LIMIT",
+        default_value_t = 1_024,
+        value_parser = clap::value_parser!(u32).range(1..=100_000),
+        help_heading = "HTTP API"
+    )]
+    pub wallet_in_flight_limit: u32,
+
     /// The gateway.
     #[command(flatten)]
     pub gateway: GatewaySettings,

@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use schemas::{CorrelationId, ErrorCode};
+use schemas::CorrelationId;
 use uuid::Uuid;
 
 use super::Api;
@@ -53,8 +53,8 @@ pub(super) async fn frame(mut request: Request, next: Next) -> Response {
 
 /// Lets no more requests in than the limit; health stays reachable beyond it.
 pub(super) async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    match api.in_flight.try_acquire() {
+    match api.admission.through_the_door() {
         Ok(_permit) => next.run(request).await,
-        Err(_) => Problem::of(ErrorCode::Overloaded).into_response(),
+        Err(code) => Problem::of(code).into_response(),
     }
 }

@@ -31,6 +31,8 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 
 /// The longest that `Prefer: wait` holds an answer, in seconds; more is cut to it.
 const LONGEST_WAIT_SECONDS: u64 = 30;
+/// The same.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(LONGEST_WAIT_SECONDS);
 
 /// A `HeaderValue` of what can only be visible ASCII.
 pub(super) fn visible(text: &str) -> HeaderValue {
@@ -96,6 +98,9 @@ impl Wait {
     pub fn deadline(self, otherwise: Duration) -> Instant {
         Instant::now() + self.0.map_or(otherwise, Duration::from_secs)
     }
+
+    /// The preference ignored, as RFC 7240 allows.
+    pub const NONE: Self = Self(None);
 
     /// How long the caller prefers to wait, in seconds.
     pub fn seconds(self) -> Option<u64> {

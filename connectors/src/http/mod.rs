@@ -16,16 +16,20 @@
 //! It deliberately knows nothing of Kafka, of stores, and of what makes a payment acceptable: that
 //! the ledger decides. Checks here only spare the log what can never be accepted.
 
+mod admission;
 mod answer;
 mod body;
 mod cursor;
 mod deposits;
+mod error_page;
 mod exchange;
 mod fields;
 mod headers;
 mod health;
+mod holds;
 mod page;
 mod path;
+mod payment_events;
 mod payment_list;
 mod payments;
 mod problem;
@@ -34,6 +38,7 @@ mod recently_accepted;
 mod representations;
 mod requests;
 mod router;
+mod sagas;
 mod server;
 mod statement;
 mod submission;
@@ -44,13 +49,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemas::{TenantId, Timestamp};
-use tokio::sync::Semaphore;
 
 use crate::ports::{CommandLog, Health, Views};
 
 pub use router::{health_router, router};
 pub use server::serve;
 
+use admission::Admission;
 use recently_accepted::RecentlyAccepted;
 
 /// Where the routes of this API begin; health stands outside.
@@ -79,6 +84,9 @@ pub struct ApiOptions {
     pub view_timeout: Duration,
     /// How many requests are handled at a time; more are told `overloaded`.
     pub in_flight_limit: usize,
+    /// How many requests of one wallet may wait for their decision at a time; more are told
+    /// `too_many_in_flight`.
+    pub wallet_in_flight_limit: usize,
 }
 
 impl ApiOptions {
@@ -90,6 +98,9 @@ impl ApiOptions {
             view_timeout: Duration::from_secs(2),
             // Ten times what 6,000 requests/s of 60 ms each have under way.
             in_flight_limit: 4096,
+            // Twice what a wallet at 5,000 requests/s of 100 ms each has under way, and half of
+            // what all wallets together may have.
+            wallet_in_flight_limit: 1024,
         }
     }
 }
@@ -113,7 +124,7 @@ struct Api {
     ports: Ports,
     /// The one tenant of this installation.
     tenant: TenantId,
-    in_flight: Semaphore,
+    admission: Admission,
     recently_accepted: RecentlyAccepted,
 }
 
@@ -121,7 +132,7 @@ impl Api {
     fn new(options: ApiOptions, ports: Ports) -> Self {
         Self {
             tenant: TenantId::default_tenant(),
-            in_flight: Semaphore::new(options.in_flight_limit),
+            admission: Admission::new(&options),
             recently_accepted: RecentlyAccepted::default(),
             options,
             ports,

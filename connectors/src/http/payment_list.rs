@@ -17,10 +17,10 @@ use super::{Api, cursor, fields, page};
 use crate::ports::{PageRequest, PaymentFilter};
 
 /// Where a page ends: (created at, id).
-type PageKey = (Timestamp, PaymentId);
+pub(super) type PageKey = (Timestamp, PaymentId);
 
 /// A page key as bytes: eight of milliseconds, sixteen of id.
-const KEY_BYTES: usize = 24;
+pub(super) const KEY_BYTES: usize = 24;
 
 /// `GET /payments`
 pub(super) async fn list(
@@ -54,6 +54,7 @@ fn filter(query: &mut QueryFields) -> Result<PaymentFilter, Problem> {
         wallet_id: parsed(query, "wallet_id")?,
         user_id: parsed(query, "user_id")?,
         status: query.take("status").map(|text| status(&text)).transpose()?,
+        is_held: false,
         gateway: parsed(query, "gateway")?,
         created_from: parsed(query, "created_from")?,
         created_to: parsed(query, "created_to")?,
@@ -80,14 +81,14 @@ fn name(filter: &PaymentFilter) -> String {
     format!("payments {filter:?}")
 }
 
-fn key_bytes((created_at, id): PageKey) -> [u8; KEY_BYTES] {
+pub(super) fn key_bytes((created_at, id): PageKey) -> [u8; KEY_BYTES] {
     let mut bytes = [0; KEY_BYTES];
     bytes[..8].copy_from_slice(&created_at.millis().to_be_bytes());
     bytes[8..].copy_from_slice(id.as_bytes());
     bytes
 }
 
-fn page_key(bytes: [u8; KEY_BYTES]) -> PageKey {
+pub(super) fn page_key(bytes: [u8; KEY_BYTES]) -> PageKey {
     let (millis, id) = bytes.split_first_chunk::<8>().expect("24 bytes begin with 8");
     let id = id.try_into().expect("24 bytes less 8 are 16");
     (Timestamp::from_millis(i64::from_be_bytes(*millis)), PaymentId::from_bytes(id))

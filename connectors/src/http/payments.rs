@@ -47,12 +47,7 @@ pub(super) async fn by_id(
 ) -> Result<Answer, Problem> {
     query.fields.finish()?;
     api.reach(&query.demanded).await?;
-    let mut row = api.ports.views.payment(id)?;
-    if row.is_none() && api.recently_accepted.contains(id) {
-        let deadline = Instant::now() + api.options.view_timeout;
-        row = api.watch(deadline, || Ok(api.ports.views.payment(id)?)).await?;
-    }
-    let row = row.ok_or_else(|| Problem::of(ErrorCode::PaymentNotFound))?;
+    let row = api.known_payment(id).await?;
     let answer = Answer::json(axum::http::StatusCode::OK, &PaymentBody::of(&row));
     Ok(answer.position(row.position))
 }
@@ -64,6 +59,7 @@ async fn pay(
     wait: Wait,
     request: PaymentRequest,
 ) -> Result<Answer, Problem> {
+    let (wait, _patience) = api.admission.patience(wait);
     let deadline = wait.deadline(api.options.decision_timeout);
     let asked = Asked::prove(api, key, request)?;
     if let Some(row) = api.ports.views.payment(asked.id)? {
@@ -81,7 +77,7 @@ async fn pay(
         .await
         .map_err(|problem| problem.repeat_with(key).payment(asked.id))?;
     let Some(outcome) = decided else {
-        api.recently_accepted.remember(asked.id);
+        api.recently_accepted.remember(asked.id, api.command_lifetime());
         return Ok(asked.undecided(&ids.correlation_id).waited(wait));
     };
     let effect = match effect(&outcome.decision) {
@@ -103,6 +99,16 @@ async fn pay(
 }
 
 impl Api {
+    /// The payment that a GET is about; one that was just accepted is waited for.
+    pub(super) async fn known_payment(&self, id: PaymentId) -> Result<PaymentRow, Problem> {
+        let mut row = self.ports.views.payment(id)?;
+        if row.is_none() && self.recently_accepted.contains(id) {
+            let deadline = Instant::now() + self.options.view_timeout;
+            row = self.watch(deadline, || Ok(self.ports.views.payment(id)?)).await?;
+        }
+        row.ok_or_else(|| Problem::of(ErrorCode::PaymentNotFound))
+    }
+
     /// The payment once it is terminal, or as it is when the preferred wait is over.
     async fn until_terminal(
         &self,

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,16 +16,19 @@ use serde::Serialize;
 use tracing::{debug, error};
 use uuid::Uuid;
 
+use super::error_page::ERRORS_PATH;
 use super::exchange::RequestIds;
-
-/// Where docs/errors.md is served.
-const DOCUMENT: &str = "/docs/errors";
 
 /// The longest detail that repeats what a caller sent, in bytes.
 const MAX_DETAIL_BYTES: usize = 500;
 
 /// The longest name of a field that is repeated, in bytes.
 const MAX_PARAM_BYTES: usize = 100;
+
+/// What `Retry-After` says at least and at most: a guess that is wrong costs one request more, or
+/// half a minute.
+const SHORTEST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// A refusal.
 #[derive(Debug, Clone)]
@@ -39,6 +43,7 @@ struct Parts {
     decline_code: Option<String>,
     payment_id: Option<PaymentId>,
     idempotency_key: Option<IdempotencyKey>,
+    retry_after: Duration,
     cause: Option<String>,
 }
 
@@ -78,6 +83,7 @@ impl Problem {
             decline_code: None,
             payment_id: None,
             idempotency_key: None,
+            retry_after: SHORTEST_RETRY,
             cause: None,
         }))
     }
@@ -116,6 +122,12 @@ impl Problem {
         self
     }
 
+    /// Says when it may help to repeat the request, where the code allows that at all.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = wait.clamp(SHORTEST_RETRY, LONGEST_RETRY);
+        self
+    }
+
     /// What the operator should know and the caller should not.
     pub fn caused_by(mut self, cause: impl Display) -> Self {
         self.0.cause = Some(cause.to_string());
@@ -147,7 +159,7 @@ impl Problem {
     /// Writes the body into the response that carried the problem.
     pub fn write_body(&self, request_id: Uuid, response: &mut Response) {
         let parts = &self.0;
-        let document = format!("{DOCUMENT}#{}", parts.code.code());
+        let document = format!("{ERRORS_PATH}#{}", parts.code.code());
         let body = ProblemBody {
             r#type: &document,
             title: parts.code.meaning(),
@@ -177,8 +189,9 @@ impl IntoResponse for Problem {
         *response.status_mut() =
             StatusCode::from_u16(code.status()).expect("the table has HTTP statuses");
         // 404 and 500 may be repeated too, but there is no telling when it helps.
-        if code.is_retryable() && matches!(code.status(), 409 | 503) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if code.is_retryable() && matches!(code.status(), 409 | 429 | 503) {
+            let seconds = HeaderValue::from(self.0.retry_after.as_secs());
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response.extensions_mut().insert(self);
         response

@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// A time as RFC 3339.
-struct Time(Timestamp);
+pub(super) struct Time(pub Timestamp);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -25,7 +25,8 @@ impl Serialize for Time {
 }
 
 /// A position as its text.
-struct PositionText(Position);
+#[derive(Clone, Copy)]
+pub(super) struct PositionText(pub Position);
 
 impl Serialize for PositionText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -327,6 +328,6 @@ fn text(sealed: Option<&Sealed>) -> Option<&str> {
 }
 
 /// A sealed text that can be read here and is JSON; other producers may have sealed anything.
-fn json(sealed: Option<&Sealed>) -> Option<&RawValue> {
+pub(super) fn json(sealed: Option<&Sealed>) -> Option<&RawValue> {
     text(sealed).and_then(|text| serde_json::from_str(text).ok())
 }

@@ -11,10 +11,11 @@ use axum::routing::{get, post};
 use schemas::ErrorCode;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::error_page::{self, ERRORS_PATH};
 use super::problem::Problem;
 use super::{
-    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, exchange, health, payment_list,
-    payments, statement, wallets,
+    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, exchange, health, holds,
+    payment_events, payment_list, payments, sagas, statement, wallets,
 };
 use crate::ports::Health;
 
@@ -27,9 +28,12 @@ pub fn router(options: ApiOptions, ports: Ports) -> Router {
         .route("/payments", payments.clone())
         .route("/payments/", payments)
         .route("/payments/{payment_id}", get(payments::by_id))
+        .route("/payments/{payment_id}/events", get(payment_events::list))
+        .route("/sagas/{payment_id}", get(sagas::by_payment))
         .route("/wallets", post(wallets::open))
         .route("/wallets/{wallet_id}", get(wallets::by_id))
         .route("/wallets/{wallet_id}/deposits", post(deposits::record))
+        .route("/wallets/{wallet_id}/holds", get(holds::list))
         .route("/wallets/{wallet_id}/transactions", get(statement::by_id))
         .route("/wallets/{user_id}/{currency}", get(wallets::by_owner))
         .route("/wallets/{user_id}/{currency}/transactions", get(statement::by_owner))
@@ -57,6 +61,7 @@ fn health_routes(health: Arc<dyn Health>) -> Router {
         .route("/ready", get(health::ready))
         .route("/health", get(health::health))
         .route("/healthz", get(health::health))
+        .route(ERRORS_PATH, get(error_page::show))
         .with_state(health)
 }
 

@@ -9,17 +9,25 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Api;
 use super::exchange::RequestIds;
+use super::headers::LONGEST_WAIT;
 use super::problem::Problem;
 use crate::ports::{AppendError, CommandOutcome, Request, ViewError};
 
-/// How long after its request a command may be handled: nobody waits longer, and the caller was
-/// told to repeat it with its key.
-pub(super) const COMMAND_LIFETIME: Duration = Duration::from_mins(1);
+/// The deadline of a command, in decision time-outs after its request: twelve times what its caller
+/// waits by default is long enough to outlast a restart of the ledger, and a minute, after which
+/// nobody expects money to be held.
+const LIFETIME_FACTOR: u32 = 12;
 
 /// Who asks, in the audit trail.
 const ACTOR: &str = "api";
 
 impl Api {
+    /// How long after its request a command may be handled; later it fails with
+    /// `deadline_exceeded`. Never before the longest wait of a caller is over.
+    pub(super) fn command_lifetime(&self) -> Duration {
+        (self.options.decision_timeout * LIFETIME_FACTOR).max(LONGEST_WAIT)
+    }
+
     /// What every command of this request carries. `idempotency_key` is empty where the object's
     /// identity is its key.
     pub(super) fn envelope(&self, ids: &RequestIds, idempotency_key: &str) -> Envelope {
@@ -29,7 +37,7 @@ impl Api {
             idempotency_key: idempotency_key.to_owned(),
             correlation_id: ids.correlation_id.as_str().to_owned(),
             actor: ACTOR.to_owned(),
-            deadline: Some((self.ports.now)().plus(COMMAND_LIFETIME)),
+            deadline: Some((self.ports.now)().plus(self.command_lifetime())),
         }
     }
 
@@ -37,13 +45,19 @@ impl Api {
     /// then. Either way the request is in the log.
     ///
     /// # Errors
-    /// The log did not confirm, or did not take the request.
+    /// There is too much to do; or the log did not confirm, or did not take the request.
     pub(super) async fn submit(
         &self,
         wallet: WalletId,
         request: Request,
         deadline: Instant,
     ) -> Result<Option<CommandOutcome>, Problem> {
+        let _admitted = self.admission.undecided(wallet).map_err(|code| Problem::of(code))?;
+        // Whoever cannot be decided in time is told now, while the log still has only those who can.
+        let wait = self.ports.log.expected_wait(wallet, &request);
+        if let Some(late) = wait.checked_sub(self.options.decision_timeout) {
+            return Err(Problem::of(ErrorCode::Overloaded).retry_after(late));
+        }
         let envelope = match &request {
             Request::Command(command) => &command.envelope,
             Request::Operation(operation) => &operation.envelope,

@@ -1,84 +1,22 @@
 //! What a caller can get wrong, row by row: the code and the field that it is told, and that
 //! nothing of it reaches the log.
 
-use axum::body::Body;
-use axum::http::{Method, Request, header};
+use axum::http::Method;
 use connectors::http::Profile;
 use schemas::ErrorCode::{
-    self, AmountNotPositive, AmountTooLarge, CurrencyUnknown, CursorInvalid, FieldInvalid,
+    AmountNotPositive, AmountTooLarge, CurrencyUnknown, CursorInvalid, FieldInvalid,
     GatewayUnknown, IdempotencyKeyInvalid, InvalidRequest, MethodNotAllowed, NotFound,
-    PayloadTooLarge, PaymentNotFound, UnsupportedMediaType, WalletNotFound,
+    PayloadTooLarge, PaymentNotFound, UnsupportedMediaType, WalletMismatch, WalletNotFound,
 };
 
 use crate::caller::{Caller, USER};
+use crate::error_table::{Row, check};
+use crate::refusals::wallet;
 
 const PAYMENTS: &str = "/api/v1/payments";
 const WALLETS: &str = "/api/v1/wallets";
+const SAGAS: &str = "/api/v1/sagas";
 const ID: &str = "6f0c1d1e-6a57-5f0e-9d2c-3f1f6a1b2c3d";
-
-/// One wrong request.
-struct Row {
-    method: Method,
-    path: String,
-    headers: Vec<(&'static str, Vec<u8>)>,
-    body: Vec<u8>,
-    code: ErrorCode,
-    param: Option<String>,
-}
-
-impl Row {
-    fn new(method: Method, path: &str, code: ErrorCode) -> Self {
-        let (path, body) = (path.to_owned(), Vec::new());
-        Self { method, path, headers: Vec::new(), body, code, param: None }
-    }
-
-    fn get(path: &str, code: ErrorCode) -> Self {
-        Self::new(Method::GET, path, code)
-    }
-
-    fn post(path: &str, body: impl Into<Vec<u8>>, code: ErrorCode) -> Self {
-        let row = Self { body: body.into(), ..Self::new(Method::POST, path, code) };
-        row.header("content-type", "application/json")
-    }
-
-    fn param(mut self, name: &str) -> Self {
-        self.param = Some(name.to_owned());
-        self
-    }
-
-    fn header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
-        self.headers.retain(|(known, _)| *known != name || name == "idempotency-key");
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// What the row says of itself when it fails.
-    fn name(&self) -> String {
-        let body: String = String::from_utf8_lossy(&self.body).chars().take(120).collect();
-        format!("{} {} {:?} {body}", self.method, self.path, self.headers)
-    }
-}
-
-async fn check(rows: Vec<Row>) {
-    let caller = Caller::impatient().with_wallet().await;
-    for row in rows {
-        let name = row.name();
-        let mut request = Request::builder().method(row.method).uri(row.path);
-        for (header, value) in row.headers {
-            request = request.header(header, value);
-        }
-        let answer = caller.send(request.body(Body::from(row.body)).unwrap()).await;
-        assert_eq!(answer.body["code"], row.code.code(), "{name}: {answer:?}");
-        answer.assert_refused(row.code);
-        assert_eq!(
-            answer.body.get("param").and_then(|p| p.as_str()),
-            row.param.as_deref(),
-            "{name}"
-        );
-        assert!(answer.text("detail").len() < 600, "{name}");
-    }
-    assert_eq!(caller.ledger.appended().len(), 1, "only the demo wallet's opening");
-}
 
 /// A payment whose field is this text of JSON.
 fn with(field: &str, json: &str) -> String {
@@ -90,13 +28,22 @@ fn with(field: &str, json: &str) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
+/// Every row.
+pub fn rows() -> Vec<Row> {
+    [bodies(), values(), deposits(), headers(), paths_and_queries()].into_iter().flatten().collect()
+}
+
 #[tokio::test]
-async fn bodies() {
+async fn what_a_caller_gets_wrong_is_refused_by_name() {
+    check(rows()).await;
+}
+
+fn bodies() -> Vec<Row> {
     let pay = |body: &str| Row::post(PAYMENTS, body, InvalidRequest);
     let nested = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
     let objects = "{\"a\":".repeat(10_000);
     let too_large = with("description", &format!("\"{}\"", "x".repeat(64 << 10)));
-    check(vec![
+    vec![
         pay(&with("colour", "1")).param("colour"),
         pay(&with("user_id", "7")).param("user_id"),
         pay(&with("currency", "[]")).param("currency"),
@@ -133,18 +80,18 @@ async fn bodies() {
         Row::post(WALLETS, "{\"user_id\":\"u\"}", InvalidRequest).param("currency"),
         Row::post(WALLETS, "{\"currency\":\"USD\"}", InvalidRequest).param("user_id"),
         Row::post(WALLETS, "{\"balance\":5}", InvalidRequest).param("balance"),
-    ])
-    .await;
+        Row::post(WALLETS, vec![b' '; (64 << 10) + 1], PayloadTooLarge),
+        Row::post(WALLETS, "[]", InvalidRequest),
+    ]
 }
 
-#[tokio::test]
-async fn values() {
+fn values() -> Vec<Row> {
     let pay = |field: &'static str, json: &str, code| {
         Row::post(PAYMENTS, with(field, json), code).param(field)
     };
     let long = |length: usize| format!("\"{}\"", "x".repeat(length));
     let metadata = format!("{{\"a\":{}}}", long(16 << 10));
-    check(vec![
+    vec![
         pay("amount", "0", AmountNotPositive),
         pay("amount", "-1", AmountNotPositive),
         pay("amount", "-9223372036854775809", AmountNotPositive),
@@ -167,6 +114,7 @@ async fn values() {
         pay("label", &long(33), FieldInvalid),
         pay("wallet_id", "\"x\"", FieldInvalid),
         pay("wallet_id", &format!("\"{}\"", ID.to_uppercase()), FieldInvalid),
+        pay("wallet_id", &format!("\"{ID}\""), WalletMismatch),
         pay("gateway", "\"No Such\"", GatewayUnknown),
         pay("service_id", "\"\"", FieldInvalid),
         pay("service_id", &long(65), FieldInvalid),
@@ -184,18 +132,14 @@ async fn values() {
             .param("currency"),
         Row::post(WALLETS, r#"{"user_id":"u","currency":"USD","label":"A"}"#, FieldInvalid)
             .param("label"),
-    ])
-    .await;
+    ]
 }
 
-#[tokio::test]
-async fn deposits() {
-    let caller = Caller::new(Profile::Dev).with_wallet().await;
-    let wallet = caller.get(&format!("{WALLETS}/{USER}/USD"), &[]).await.text("id").to_owned();
-    let path = format!("{WALLETS}/{wallet}/deposits");
+fn deposits() -> Vec<Row> {
+    let path = format!("{WALLETS}/{}/deposits", wallet());
     let deposit = |body: &str, code| Row::post(&path, body, code);
     let reference = format!(r#"{{"amount":1,"reference":"{}"}}"#, "x".repeat(256));
-    check(vec![
+    vec![
         deposit(r#"{"amount":0}"#, AmountNotPositive).param("amount"),
         deposit(r#"{"amount":9007199254740992}"#, AmountTooLarge).param("amount"),
         deposit("{}", InvalidRequest).param("amount"),
@@ -203,23 +147,26 @@ async fn deposits() {
         deposit(r#"{"amount":1,"rail":"S E P A"}"#, FieldInvalid).param("rail"),
         deposit(r#"{"amount":1,"reference":""}"#, FieldInvalid).param("reference"),
         deposit(&reference, FieldInvalid).param("reference"),
+        deposit(&" ".repeat((64 << 10) + 1), PayloadTooLarge),
+        deposit("", InvalidRequest),
+        deposit(r#"{"amount":1}"#, UnsupportedMediaType).header("content-type", "text/csv"),
+        deposit(r#"{"amount":1}"#, IdempotencyKeyInvalid).header("idempotency-key", "a b"),
         Row::post(&format!("{WALLETS}/{ID}/deposits"), r#"{"amount":1}"#, WalletNotFound),
         Row::post(&format!("{WALLETS}/x/deposits"), r#"{"amount":1}"#, FieldInvalid)
             .param("wallet_id"),
-    ])
-    .await;
+    ]
 }
 
-#[tokio::test]
-async fn headers() {
+fn headers() -> Vec<Row> {
     let good = with("amount", "1");
     let pay = |code| Row::post(PAYMENTS, good.as_str(), code);
     let get = |code| Row::get(PAYMENTS, code);
-    check(vec![
+    vec![
         pay(UnsupportedMediaType).header("content-type", "text/plain"),
         pay(UnsupportedMediaType).header("content-type", "application/x-www-form-urlencoded"),
         pay(UnsupportedMediaType).header("content-type", ""),
-        Row { headers: Vec::new(), ..pay(UnsupportedMediaType) },
+        pay(UnsupportedMediaType).without_headers(),
+        Row::post(WALLETS, "{}", UnsupportedMediaType).header("content-type", "text/plain"),
         pay(IdempotencyKeyInvalid).header("idempotency-key", ""),
         pay(IdempotencyKeyInvalid).header("idempotency-key", "two words"),
         pay(IdempotencyKeyInvalid).header("idempotency-key", "k".repeat(256)),
@@ -233,15 +180,13 @@ async fn headers() {
         get(InvalidRequest)
             .header("holdfast-position", vec!["0-1"; 65].join(","))
             .param("Holdfast-Position"),
-    ])
-    .await;
+    ]
 }
 
-#[tokio::test]
-async fn paths_and_queries() {
+fn paths_and_queries() -> Vec<Row> {
     let list = |query: &str, code| Row::get(&format!("{PAYMENTS}?{query}"), code);
     let long = format!("{}…", "x".repeat(100));
-    check(vec![
+    vec![
         Row::get("/", NotFound),
         Row::get("/api/v1", NotFound),
         Row::get("/api/v1/nothing", NotFound),
@@ -251,12 +196,33 @@ async fn paths_and_queries() {
         Row::new(Method::DELETE, PAYMENTS, MethodNotAllowed),
         Row::post("/health", "{}", MethodNotAllowed),
         Row::get(&format!("{PAYMENTS}/{ID}"), PaymentNotFound),
+        Row::get(&format!("{PAYMENTS}/{ID}/events"), PaymentNotFound),
+        Row::get(&format!("{PAYMENTS}/x/events"), FieldInvalid).param("payment_id"),
+        Row::get(&format!("{PAYMENTS}/{ID}/events?limit=101"), FieldInvalid).param("limit"),
+        Row::get(&format!("{PAYMENTS}/{ID}/events?cursor=x"), CursorInvalid).param("cursor"),
+        Row::get(&format!("{PAYMENTS}/{ID}/nothing"), NotFound),
+        Row::get(&format!("{SAGAS}/{ID}"), PaymentNotFound),
+        Row::get(&format!("{SAGAS}/x"), FieldInvalid).param("payment_id"),
+        Row::get(&format!("{SAGAS}/%ff"), InvalidRequest),
+        Row::get(SAGAS, NotFound),
+        Row::post(&format!("{SAGAS}/{ID}"), "{}", MethodNotAllowed),
         Row::get(&format!("{PAYMENTS}/x"), FieldInvalid).param("payment_id"),
         Row::get(&format!("{PAYMENTS}/%ff"), InvalidRequest),
         Row::get(&format!("{PAYMENTS}/{ID}?as_of=1"), InvalidRequest).param("as_of"),
         Row::get(&format!("{WALLETS}/x"), FieldInvalid).param("wallet_id"),
         Row::get(&format!("{WALLETS}/{ID}"), WalletNotFound),
         Row::get(&format!("{WALLETS}/{ID}/transactions"), WalletNotFound),
+        Row::get(&format!("{WALLETS}/{ID}/holds"), WalletNotFound),
+        Row::get(&format!("{WALLETS}/x/holds"), FieldInvalid).param("wallet_id"),
+        Row::get(&format!("{WALLETS}/{ID}/holds?cursor=x"), CursorInvalid).param("cursor"),
+        Row::get(&format!("{WALLETS}/x/transactions"), FieldInvalid).param("wallet_id"),
+        Row::get(&format!("{WALLETS}/{ID}/transactions?cursor=x"), CursorInvalid).param("cursor"),
+        Row::get(&format!("{WALLETS}/{USER}/USD/transactions?cursor=x"), CursorInvalid)
+            .param("cursor"),
+        Row::get(&format!("{WALLETS}/{USER}/USD/transactions?limit=0"), FieldInvalid)
+            .param("limit"),
+        Row::get(&format!("{WALLETS}/{USER}/xyz/transactions"), CurrencyUnknown).param("currency"),
+        Row::get(&format!("{WALLETS}/{USER}/EUR/transactions"), WalletNotFound),
         Row::get(&format!("{WALLETS}/{USER}/usd"), CurrencyUnknown).param("currency"),
         Row::get(&format!("{WALLETS}/a%20b/USD"), FieldInvalid).param("user_id"),
         Row::get(&format!("{WALLETS}/{USER}/USD?label=A"), FieldInvalid).param("label"),
@@ -281,17 +247,7 @@ async fn paths_and_queries() {
         list("%00", InvalidRequest).param("\0"),
         list("%zz%ff", InvalidRequest).param("%zz\u{fffd}"),
         list(&format!("{}=1", "x".repeat(10_000)), InvalidRequest).param(&long),
-    ])
-    .await;
-}
-
-#[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
-    let caller = Caller::new(Profile::Dev);
-    let request = Request::delete(PAYMENTS).body(Body::empty()).unwrap();
-    let answer = caller.send(request).await;
-    answer.assert_refused(MethodNotAllowed);
-    assert_eq!(answer.header(header::ALLOW.as_str()), Some("GET,HEAD,POST"));
+    ]
 }
 
 /// What RFC 7240 and the contract say to ignore is ignored.
@@ -303,6 +259,10 @@ async fn what_is_to_be_ignored_is_ignored() {
         let answer = caller.post(PAYMENTS, &body, &[("Prefer", prefer)]).await;
         assert_eq!(answer.status, 202, "{prefer}");
         assert_eq!(answer.header("preference-applied"), None, "{prefer}");
+    }
+    for accept in ["text/plain", "application/xml;q=1", "*/*", "nonsense"] {
+        let answer = caller.get(PAYMENTS, &[("Accept", accept)]).await;
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{accept}");
     }
     for correlation_id in ["", "two words", &"x".repeat(129)] {
         let answer = caller.post(PAYMENTS, &body, &[("X-Correlation-Id", correlation_id)]).await;

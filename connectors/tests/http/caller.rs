@@ -123,8 +123,10 @@ impl Answer {
         }
         assert!(!self.text("detail").is_empty());
         assert!(self.header("x-correlation-id").is_some());
-        let may_tell = code.is_retryable() && matches!(code.status(), 409 | 503);
-        assert_eq!(self.header("retry-after"), may_tell.then_some("1"), "{self:?}");
+        let may_tell = code.is_retryable() && matches!(code.status(), 409 | 429 | 503);
+        let told = self.header("retry-after").map(|seconds| seconds.parse().unwrap());
+        assert_eq!(told.is_some(), may_tell, "{self:?}");
+        assert!(told.is_none_or(|seconds: u64| (1..=30).contains(&seconds)), "{self:?}");
     }
 }
 

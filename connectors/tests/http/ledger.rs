@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use connectors::ports::{
     AppendError, CommandLog, CommandOutcome, Component, Health, Page, PageRequest, PaymentFilter,
@@ -16,6 +17,7 @@ use schemas::read_model::{
     DepositRow, PaymentFailure, PaymentRow, PaymentStatus, StatementKind, StatementLine,
     WalletMovement, WalletRow,
 };
+use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
     Amount, DepositId, ErrorCode, Fingerprint, Money, Offset, Partition, PartitionCount, PaymentId,
     Position, Timestamp, WalletId,
@@ -45,6 +47,9 @@ struct State {
     wallets: BTreeMap<WalletId, WalletRow>,
     deposits: BTreeMap<DepositId, DepositRow>,
     movements: Vec<WalletMovement>,
+    timelines: BTreeMap<PaymentId, Vec<TimelineRow>>,
+    sagas: BTreeMap<PaymentId, Saga>,
+    expected_wait: Duration,
     applied: BTreeMap<Partition, Position>,
     entries: i64,
     waiters: HashMap<String, oneshot::Sender<CommandOutcome>>,
@@ -93,6 +98,18 @@ impl Ledger {
     pub fn apply(&self, position: Position) {
         self.state().applied.insert(position.partition, position);
         self.progress.send_modify(|version| *version += 1);
+    }
+
+    /// What the views say of a payment besides its row.
+    pub fn tell(&self, id: PaymentId, timeline: Vec<TimelineRow>, saga: Saga) {
+        let mut state = self.state();
+        state.timelines.insert(id, timeline);
+        state.sagas.insert(id, saga);
+    }
+
+    /// How long requests wait from now on, as measured.
+    pub fn set_expected_wait(&self, wait: Duration) {
+        self.state().expected_wait = wait;
     }
 
     pub fn set_health(&self, components: Vec<Component>) {
@@ -297,6 +314,11 @@ impl CommandLog for Ledger {
             Ok(())
         })
     }
+
+    fn expected_wait(&self, wallet: WalletId, request: &Request) -> Duration {
+        assert_eq!(wallet, wallet_of(request));
+        self.state().expected_wait
+    }
 }
 
 impl Views for Ledger {
@@ -321,12 +343,22 @@ impl Views for Ledger {
         let mut rows: Vec<_> = self.state().payments.values().cloned().collect();
         rows.retain(|row| {
             filter.status.is_none_or(|status| status == row.status)
+                && (!filter.is_held || row.status.is_held())
                 && filter.wallet_id.is_none_or(|wallet| wallet == row.wallet_id)
                 && filter.created_to.is_none_or(|to| row.created_at < to)
                 && page.after.is_none_or(|after| key(row) < after)
         });
         rows.sort_by_key(|row| std::cmp::Reverse(key(row)));
         Ok(cut(rows, page.limit, key))
+    }
+
+    fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {
+        Ok(self.state().timelines.get(&payment.id).cloned().unwrap_or_default())
+    }
+
+    fn saga(&self, payment: &PaymentRow) -> Result<Saga, ViewError> {
+        let saga = self.state().sagas.get(&payment.id).cloned();
+        saga.ok_or_else(|| ViewError("no saga was scripted".to_owned()))
     }
 
     fn statement(

@@ -3,10 +3,13 @@
 
 mod bad_input;
 mod caller;
+mod error_table;
 mod health;
 mod ledger;
 mod lists;
 mod outage;
 mod payments;
 mod positions;
+mod refusals;
+mod timelines;
 mod wallets;

@@ -7,7 +7,7 @@ use schemas::inputs::CommandBody;
 use schemas::read_model::PaymentStatus;
 use serde_json::{Value, json};
 
-use crate::caller::{Answer, Caller, USER, payment, until};
+use crate::caller::{Answer, Caller, PATIENT, USER, payment, until};
 use crate::ledger::{Reply, now};
 
 const PAYMENTS: &str = "/api/v1/payments";
@@ -52,7 +52,8 @@ async fn a_payment_under_way_is_answered_from_the_view() {
 
     let Some(Request::Command(command)) = caller.ledger.appended().pop() else { panic!() };
     assert_eq!(Some(command.envelope.command_id.as_str()), answer.header("request-id"));
-    assert_eq!(command.envelope.deadline.unwrap().since(now(0)).as_secs(), 60);
+    // Twelve decision time-outs.
+    assert_eq!(command.envelope.deadline.unwrap().since(now(0)), PATIENT * 12);
     let CommandBody::Pay(pay) = command.body;
     let metadata = pay.metadata.unwrap();
     assert_eq!(metadata.read_plaintext(), Some(r#"{"a":{"y":2,"z":null},"b":1}"#));

@@ -200,5 +200,9 @@ fn cancel_timer(draft: &mut Draft, payment: &Payment) {
 
 fn change_timer(draft: &mut Draft, payment: &Payment, due: Option<Timestamp>) {
     let generation = payment.timer_generation + 1;
-    draft.timers.push(TimerChange { timer_id: timer_id(payment), generation, due });
+    draft.timers.push(TimerChange {
+        timer_id: timer_id(payment.id, payment.wallet_id),
+        generation,
+        due,
+    });
 }

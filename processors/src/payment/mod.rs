@@ -10,4 +10,5 @@ mod tests;
 pub(crate) mod timers;
 
 pub use state::{Attempt, Payment, Phase};
+pub(crate) use timers::timer_id;
 pub use timers::timer_subject;

@@ -6,13 +6,13 @@
 use schemas::{ErrorCode, PaymentId, WalletId};
 
 use super::gateway::{doubt, failure, request_inquiry, request_submit, void_and_fail};
-use super::state::{Payment, Phase};
+use super::state::Phase;
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
 use crate::state::ReadLedger;
 
 /// `payment:<payment id>:<wallet id>`: the wallet makes the entry's key.
-pub(super) fn timer_id(payment: &Payment) -> String {
-    format!("payment:{}:{}", payment.id, payment.wallet_id)
+pub(crate) fn timer_id(payment: PaymentId, wallet: WalletId) -> String {
+    format!("payment:{payment}:{wallet}")
 }
 
 /// The payment and the wallet that a timer is about; none for a timer of another kind.

@@ -4,13 +4,20 @@
 //! entries have no events and no postings, so they never touch a row.
 
 mod payments;
+mod saga;
+#[cfg(test)]
+pub(crate) mod tests;
+mod timeline;
 mod wallets;
 
 use schemas::entry::Entry;
 use schemas::read_model::{DepositRow, PaymentRow, WalletMovement, WalletRow};
+use schemas::timeline::TimelineRow;
 use schemas::{PaymentId, Position, WalletId};
 
 use crate::state::StateError;
+
+pub use saga::saga;
 
 /// The rows as they stood before an entry.
 pub trait ReadRows {
@@ -32,6 +39,8 @@ pub struct RowChanges {
     pub deposits: Vec<DepositRow>,
     /// The numbers of wallets after this entry, with statement lines: one row for each position.
     pub movements: Vec<WalletMovement>,
+    /// What this entry adds to the timelines of the payments that it changes: one row for each.
+    pub timeline: Vec<TimelineRow>,
 }
 
 /// Folds one entry into the rows.

@@ -7,7 +7,7 @@ use schemas::inputs::{CommandBody, GatewayOperationKind, Pay};
 use schemas::read_model::{PaymentFailure, PaymentRow, PaymentStatus};
 use schemas::{Money, Position, WalletId};
 
-use super::{ReadRows, RowChanges};
+use super::{ReadRows, RowChanges, timeline};
 use crate::ledger::payment_of;
 use crate::state::StateError;
 
@@ -19,6 +19,7 @@ pub(super) fn fold(
     position: Position,
 ) -> Result<(), StateError> {
     if let Event::PaymentRequested(requested) = event {
+        changes.timeline.extend(timeline::row(requested.payment_id, None, entry, position));
         changes.payments.push(first_row(requested, entry, position));
         return Ok(());
     }
@@ -27,7 +28,9 @@ pub(super) fn fold(
         at
     } else {
         let missing = || StateError::Contradiction(format!("payment {id} has no row"));
-        changes.payments.push(rows.payment(id)?.ok_or_else(missing)?);
+        let row = rows.payment(id)?.ok_or_else(missing)?;
+        changes.timeline.extend(timeline::row(id, Some(&row), entry, position));
+        changes.payments.push(row);
         changes.payments.len() - 1
     };
     let row = &mut changes.payments[at];

@@ -114,6 +114,13 @@ fn wrong(wallet: &Wallet) -> Vec<Row> {
         Row::get(&format!("{PAYMENTS}/{NOBODY}"), (404, "payment_not_found")),
         Row::get(&format!("/api/v1/wallets/{NOBODY}"), (404, "wallet_not_found")),
         Row::get(&format!("{PAYMENTS}?cursor=garbage"), (422, "cursor_invalid")),
+        Row::get(&format!("{PAYMENTS}/{NOBODY}/events"), (404, "payment_not_found")),
+        Row::get(&format!("/api/v1/sagas/{NOBODY}"), (404, "payment_not_found")),
+        Row::get("/api/v1/sagas/x", (422, "field_invalid")),
+        Row::get(
+            &format!("{PAYMENTS}/{NOBODY}?min_position=0-9999999"),
+            (409, "position_not_reached"),
+        ),
         Row::get("/api/v1/nothing", (404, "not_found")),
         Row::get("/api/v1/wallets", (405, "method_not_allowed")),
     ]

@@ -152,10 +152,14 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
     let ids = Arc::new(OnceLock::new());
     let prefix = &settings.kafka.topic_prefix;
     let producer = IngressProducer::new(&connection, prefix, "ingress", IngressLimits::default())?;
+    let writer = LogWriter::new(producer, partitions, Arc::clone(&ids));
+    if let Some(views) = &views {
+        views.feed(writer.backlog());
+    }
     let shared = Shared {
         registry: Registry::new(&settings.schema_registry_url)?,
         catalog: Arc::new(SchemaCatalog::default()),
-        writer: LogWriter::new(producer, partitions, Arc::clone(&ids)),
+        writer,
         health: Arc::new(ProcessHealth::new(&settings, views.clone(), &shards)),
         ids,
         shards,
@@ -178,6 +182,8 @@ fn router(shared: &Shared) -> axum::Router {
     let mut options = ApiOptions::new(profile);
     options.decision_timeout =
         std::time::Duration::from_millis(shared.settings.decision_timeout_ms);
+    options.in_flight_limit = limit(shared.settings.in_flight_limit);
+    options.wallet_in_flight_limit = limit(shared.settings.wallet_in_flight_limit);
     let ports = Ports {
         log: Arc::new(shared.writer.clone()),
         views: Arc::clone(views) as _,
@@ -185,4 +191,8 @@ fn router(shared: &Shared) -> axum::Router {
         now: wall_clock::now,
     };
     http::router(options, ports)
+}
+
+fn limit(setting: u32) -> usize {
+    usize::try_from(setting).unwrap_or(usize::MAX)
 }

@@ -16,6 +16,7 @@ use super::store::{
     DEPOSITS, META, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, ViewHead, ViewStore, ViewStoreError,
     WALLETS, head_row,
 };
+use super::timeline;
 
 /// Rows that are not written yet, over those that are.
 pub(super) struct Batch<'a> {
@@ -91,6 +92,7 @@ impl<'a> Batch<'a> {
             let key = movement_key(row.wallet_id, row.position.offset.number());
             self.rows.insert(MOVEMENTS, key, Some(encode_row(row)));
         }
+        timeline::put(&mut self.rows, &changes.timeline);
         let head = ViewHead { offset: position.offset, seq: entry.seq, hash };
         self.heads.insert(position.partition, head);
         Ok(())

@@ -60,6 +60,9 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
     pass(CrashWindow::AfterView);
     views.heads.write().unwrap_or_else(PoisonError::into_inner).clone_from(&heads);
     views.progress.send_modify(|count| *count += entries.len() as u64);
+    if let Some(backlog) = views.backlog.get() {
+        backlog.applied(entries.iter().map(|tailed| &tailed.entry));
+    }
     views.outcomes.resolve(entries.iter().filter_map(|tailed| outcome(tailed)));
     Ok(())
 }

@@ -9,6 +9,7 @@ mod follower;
 mod outcomes;
 mod queries;
 mod store;
+mod timeline;
 
 pub use follower::{apply, run};
 pub use queries::PaymentViews;

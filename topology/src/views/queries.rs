@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use connectors::ports::{CommandOutcome, Page, PageRequest, PaymentFilter, ViewError, Views};
 use processors::decode_row;
+use processors::projection::saga;
 use rocksdb::{Direction, IteratorMode};
 use schemas::read_model::{DepositRow, PaymentRow, WalletMovement, WalletRow};
+use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
     DepositId, Partition, PartitionCount, PaymentId, Position, Timestamp, UserId, WalletId,
 };
@@ -17,6 +19,8 @@ use super::outcomes::Outcomes;
 use super::store::{
     DEPOSITS, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, ViewHead, ViewStore, ViewStoreError, WALLETS,
 };
+use super::timeline;
+use crate::backlog::Backlog;
 
 /// Rows that one list request looks at, at most: a rare status must not read the whole index. The
 /// page then is short and its cursor goes on.
@@ -29,6 +33,7 @@ pub struct PaymentViews {
     pub(super) heads: RwLock<BTreeMap<Partition, ViewHead>>,
     pub(super) progress: watch::Sender<u64>,
     pub(super) caught_up: AtomicBool,
+    pub(super) backlog: OnceLock<Arc<Backlog>>,
     partitions: PartitionCount,
 }
 
@@ -44,8 +49,14 @@ impl PaymentViews {
             heads,
             progress,
             caught_up: AtomicBool::new(false),
+            backlog: OnceLock::new(),
             partitions,
         })
+    }
+
+    /// Tells this backlog from now on which requests were handled.
+    pub(crate) fn feed(&self, backlog: Arc<Backlog>) {
+        self.backlog.get_or_init(|| backlog);
     }
 
     /// The last entry of every partition that the rows show.
@@ -120,6 +131,14 @@ impl Views for PaymentViews {
         Ok(Page { rows, next: None })
     }
 
+    fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {
+        timeline::of(&self.store, payment).map_err(|error| ViewError(error.to_string()))
+    }
+
+    fn saga(&self, payment: &PaymentRow) -> Result<Saga, ViewError> {
+        Ok(saga(payment, &self.timeline(payment)?))
+    }
+
     fn statement(
         &self,
         wallet: WalletId,
@@ -170,6 +189,7 @@ fn matches(filter: &PaymentFilter, row: &PaymentRow) -> bool {
     filter.wallet_id.is_none_or(|wallet| row.wallet_id == wallet)
         && filter.user_id.as_ref().is_none_or(|user| row.user_id == *user)
         && filter.status.is_none_or(|status| row.status == status)
+        && (!filter.is_held || row.status.is_held())
         && filter.gateway.as_ref().is_none_or(|name| row.gateway.as_ref() == Some(name))
         && filter.created_to.is_none_or(|to| row.created_at < to)
 }

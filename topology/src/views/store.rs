@@ -21,7 +21,7 @@ use crate::engine::rocks_store::is_lock_held;
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
 
 /// The version of the rows and their keys. A new one is built beside the old.
-pub const VIEW_VERSION: u32 = 1;
+pub const VIEW_VERSION: u32 = 2;
 
 /// Shared by all columns: reads of the API are mostly of recent rows.
 const CACHE_BYTES: usize = 64 << 20;
@@ -42,8 +42,9 @@ pub(super) const PAYMENT_INDEX: &str = "payment_index";
 pub(super) const WALLETS: &str = "wallets";
 pub(super) const DEPOSITS: &str = "deposits";
 pub(super) const MOVEMENTS: &str = "movements";
+pub(super) const TIMELINE: &str = "timeline";
 
-const COLUMNS: [&str; 6] = [META, PAYMENTS, PAYMENT_INDEX, WALLETS, DEPOSITS, MOVEMENTS];
+const COLUMNS: [&str; 7] = [META, PAYMENTS, PAYMENT_INDEX, WALLETS, DEPOSITS, MOVEMENTS, TIMELINE];
 
 /// The last entry of a partition that the rows show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,314 @@
+//! What happened to one payment: its rows in the read model, and the state of its saga.
+//!
+//! A row is one entry of the journal, reduced to what concerns the payment; ids that the payment's
+//! own row says once are not repeated. Rows of a payment are linked backwards, so that they can be
+//! kept in the order of the journal. Refused and repeated inputs changed nothing and have no row.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Proof;
+use crate::inputs::{GatewayOperationKind, GatewayOutcome};
+use crate::{
+    Amount, GatewayName, Money, Offset, OperationId, PaymentId, Position, Sealed, Timestamp,
+    WalletId,
+};
+
+/// One entry that changed a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineRow {
+    /// The entry.
+    pub position: Position,
+    /// The entry that changed the payment before, in the same partition; none for the first.
+    pub previous: Option<Offset>,
+    /// The entry's number in its partition.
+    pub seq: i64,
+    /// Shard time of the entry.
+    pub at: Timestamp,
+    /// The input that was decided.
+    pub input: TimelineInput,
+    /// The correlation id that the input carried; empty when it carried none.
+    pub correlation_id: String,
+    /// The latest attempt after this entry, counted from 1; 0 before the first.
+    pub attempt: i32,
+    /// What happened, in order.
+    pub events: Vec<TimelineEvent>,
+    /// The payment's timer, when the entry set or cancelled it.
+    pub timer: Option<TimerSetting>,
+}
+
+/// The input of an entry, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimelineInput {
+    /// A record of topic `commands`.
+    Command(RequestInput),
+    /// A record of topic `operations`.
+    Operation(RequestInput),
+    /// A record of topic `gateway-results`.
+    GatewayResult(Box<ResultInput>),
+    /// A due timer.
+    Timer {
+        /// How often it had been set.
+        generation: i64,
+        /// When it was due.
+        due: Timestamp,
+    },
+}
+
+/// A request of a payer or an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestInput {
+    /// Where the record stands in the shard's partition of its topic.
+    pub offset: i64,
+    /// Names the try.
+    pub command_id: String,
+    /// Who asked.
+    pub actor: String,
+}
+
+/// What a gateway said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultInput {
+    /// Where the record stands in the shard's partition of its topic.
+    pub offset: i64,
+    /// Which operation of the attempt.
+    pub operation_seq: i32,
+    /// What was asked of the gateway.
+    pub operation: GatewayOperationKind,
+    /// What came of it.
+    pub outcome: GatewayOutcome,
+    /// What was seen of the gateway's answer.
+    pub evidence: Option<Sealed>,
+    /// When the follower knew.
+    pub observed_at: Timestamp,
+}
+
+/// Something that happened to the payment of the row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimelineEvent {
+    /// It exists.
+    PaymentRequested {
+        /// What was asked for.
+        money: Money,
+        /// After this nothing new is sent to a gateway for it.
+        deadline: Timestamp,
+    },
+    /// Money is reserved for it.
+    HoldPlaced(Money),
+    /// Reserved money went out.
+    HoldPosted(Money),
+    /// Reserved money is free again.
+    HoldVoided(Money),
+    /// A try at one gateway with one key began.
+    AttemptStarted {
+        /// The attempt, and the key that the gateway gets.
+        operation_id: OperationId,
+        /// Where.
+        gateway: GatewayName,
+    },
+    /// The gateway was to do something.
+    GatewayOperationRequested {
+        /// Which operation of the attempt.
+        operation_seq: i32,
+        /// Charge, or ask.
+        operation: GatewayOperationKind,
+        /// No request may be handed to the HTTP client after this.
+        not_after: Timestamp,
+        /// A "not found" to an inquiry asked after this proves something.
+        conclusive_after: Timestamp,
+    },
+    /// The result of an operation was taken in.
+    GatewayOperationAnswered {
+        /// Which operation of the attempt.
+        operation_seq: i32,
+        /// What the answer proves.
+        proof: Proof,
+    },
+    /// The attempt will be sent again.
+    ResendScheduled {
+        /// Why.
+        reason: String,
+        /// When.
+        due: Timestamp,
+    },
+    /// Whether the gateway charged is not known.
+    PaymentInDoubt {
+        /// Why.
+        reason: String,
+    },
+    /// The gateway charged and the money is gone.
+    PaymentCompleted {
+        /// The gateway's own name of the charge.
+        gateway_reference: String,
+        /// Minor units.
+        captured_amount: Amount,
+    },
+    /// It failed for good.
+    PaymentFailed {
+        /// The stable code.
+        code: String,
+        /// The gateway's code; empty when no gateway declined.
+        decline_code: String,
+        /// In words.
+        message: String,
+    },
+    /// What a gateway said does not fit.
+    DiscrepancyRecorded {
+        /// The stable code of the kind.
+        code: String,
+        /// In words.
+        detail: String,
+    },
+}
+
+/// The one timer of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerSetting {
+    /// How often it has been set, this time included.
+    pub generation: i64,
+    /// When it is due; none cancels it.
+    pub due: Option<Timestamp>,
+}
+
+/// The saga of a payment as it stands: the fold of its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saga {
+    /// Of which payment.
+    pub payment_id: PaymentId,
+    /// From which wallet.
+    pub wallet_id: WalletId,
+    /// Where it stands.
+    pub state: SagaState,
+    /// After this nothing new is sent to a gateway; none when its first entry is not at hand.
+    pub deadline: Option<Timestamp>,
+    /// The money that is or was reserved.
+    pub hold: Option<SagaHold>,
+    /// Its attempts, the first one first.
+    pub attempts: Vec<SagaAttempt>,
+    /// Its timer, while it is set.
+    pub timer: Option<SagaTimer>,
+    /// What was undone.
+    pub compensations: Vec<Compensation>,
+    /// What goes on next by itself; none when nothing does.
+    pub waits_for: Option<SagaWait>,
+    /// What did not fit.
+    pub discrepancies: Vec<String>,
+    /// Its latest entry.
+    pub position: Position,
+}
+
+/// Where a saga stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SagaState {
+    /// Money is held; a charge is outstanding or waits to be sent again.
+    Submitting,
+    /// The gateway may have charged; inquiries go on.
+    InDoubt,
+    /// The gateway charged; the hold is posted.
+    Completed,
+    /// It failed; nothing is held.
+    Failed,
+}
+
+/// Money reserved for a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SagaHold {
+    /// How much.
+    pub money: Money,
+    /// What became of it.
+    pub state: HoldState,
+}
+
+/// What became of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldState {
+    /// It stands.
+    Held,
+    /// The money went out.
+    Posted,
+    /// The money is free again.
+    Voided,
+}
+
+/// One try at one gateway with one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaAttempt {
+    /// Counted from 1.
+    pub number: i32,
+    /// The attempt, and the key that the gateway got.
+    pub operation_id: OperationId,
+    /// Where.
+    pub gateway: GatewayName,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// What was asked of the gateway, the first one first.
+    pub operations: Vec<SagaOperation>,
+}
+
+/// One thing that was asked of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaOperation {
+    /// Counted from 1 within the attempt.
+    pub seq: i32,
+    /// Charge, or ask.
+    pub kind: GatewayOperationKind,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// No request may be handed to the HTTP client after this.
+    pub not_after: Timestamp,
+    /// What came of it; none while nobody has said.
+    pub answer: Option<SagaAnswer>,
+}
+
+/// What came of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaAnswer {
+    /// When it was taken in.
+    pub at: Timestamp,
+    /// What the gateway said.
+    pub outcome: GatewayOutcome,
+    /// What that proves.
+    pub proof: Proof,
+}
+
+/// A timer that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaTimer {
+    /// Which.
+    pub id: String,
+    /// How often it has been set.
+    pub generation: i64,
+    /// When it is due.
+    pub due: Timestamp,
+}
+
+/// A step that undid an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compensation {
+    /// How much was released.
+    pub money: Money,
+    /// When.
+    pub at: Timestamp,
+    /// By which entry.
+    pub position: Position,
+}
+
+/// What a saga waits for, and how long at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SagaWait {
+    /// For what.
+    pub what: WaitKind,
+    /// Then its timer fires; none while the timer is being handled.
+    pub until: Option<Timestamp>,
+}
+
+/// What a saga can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitKind {
+    /// The answer to an operation; without one by then, the outcome is in doubt or asked about
+    /// again.
+    GatewayAnswer,
+    /// The back-off before the charge is sent again.
+    Resend,
+    /// The back-off before the gateway is asked what became of the charge.
+    Inquiry,
+}
