@@ -41,7 +41,7 @@ fmt: ## Format the code
 lint: prerequisites ## What CI checks before the tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --package topology --features failpoints -- -D warnings
+	cargo clippy --workspace --features topology/failpoints -- -D warnings
 
 build: prerequisites
 	cargo build --workspace --bin holdfast

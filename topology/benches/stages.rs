@@ -372,7 +372,7 @@ fn succeeded(entry: &Entry) -> Record {
                 currency: "USD".to_owned(),
             },
             evidence: Some(schemas::Sealed::plaintext(
-                r#"{"id":"ch_0123456789abcdef01234567","status":"succeeded","amount":10000,"currency":"USD"}"#,
+                r#"{"id":"ch_0123456789abcdef01234567","status":"succeeded","amount":10000}"#,
             )),
             observed_at: Timestamp::from_millis(AT_MS),
             correlation_id: asked.correlation_id.clone(),

@@ -176,7 +176,12 @@ pub struct GatewaySettings {
 
     /// What kind it is: `simulator` is called over HTTP, `in-process` is the simulator without
     /// HTTP, for benchmarks.
-    #[arg(long, env = "HOLDFAST_GATEWAY_KIND", value_enum, default_value_t = GatewayKind::Simulator)]
+    #[arg(
+        long,
+        env = "HOLDFAST_GATEWAY_KIND",
+        value_enum,
+        default_value_t = GatewayKind::Simulator
+    )]
     pub gateway_kind: GatewayKind,
 
     /// Where it is.

@@ -53,7 +53,7 @@ impl Api {
         deadline: Instant,
     ) -> Result<Option<CommandOutcome>, Problem> {
         let _admitted = self.admission.undecided(wallet).map_err(Problem::of)?;
-        // Whoever cannot be decided in time is told now, while the log still has only those who can.
+        // Whoever cannot be decided in time is told now, while the log has only those who can.
         let wait = self.ports.log.expected_wait(wallet, &request);
         if let Some(late) = wait.checked_sub(self.options.decision_timeout) {
             return Err(Problem::of(ErrorCode::Overloaded).retry_after(late));

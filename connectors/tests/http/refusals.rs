@@ -1,4 +1,4 @@
-//! Refusals of right requests: by the ledger, by the log, by the load, and by what was asked before.
+//! Refusals of right requests: by the ledger, the log, the load, and by what was asked before.
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use crate::load::Load;
 const DEPOSIT: i64 = 100_000;
 const AMOUNT: i64 = 1_000;
 /// From a payment to the gateway's charge, and from there to anything else that is waited for.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// Calls that nobody gives up, and operations that may be sent after a restart.
 const PATIENT_GATEWAY: [(&str, &str); 3] = [

@@ -16,7 +16,7 @@ use topology::embedded::{Embedded, EmbeddedOptions, Ports};
 use crate::load::Load;
 
 /// For how long something is killed again and again.
-const KILLING: Duration = Duration::from_secs(60);
+const KILLING: Duration = Duration::from_mins(1);
 /// From a kill to the next payments that are accepted.
 const HEALING_BOUND: Duration = Duration::from_mins(2);
 /// Names the schedule to be run again, as a test that failed has printed it.
@@ -35,7 +35,7 @@ impl Victim {
     const ALL: [Self; 4] = [Self::Application, Self::Gateway, Self::Broker, Self::Registry];
 }
 
-/// SplitMix64: the same seed gives the same schedule.
+/// `SplitMix64`: the same seed gives the same schedule.
 struct Random(u64);
 
 impl Random {

@@ -101,7 +101,8 @@ impl Load {
     }
 
     /// Every accepted payment has one end, its key still gives that payment, the gateway took
-    /// exactly what the ledger says, and the audit agrees. `others` are the payments that somebody else completed.
+    /// exactly what the ledger says, and the audit agrees. `others` are the payments that somebody
+    /// else completed.
     pub async fn check(&self, installation: &Installation, others: &[String]) {
         let accepted = self.accepted.borrow().clone();
         let mut completed: BTreeSet<String> = others.iter().cloned().collect();

@@ -96,7 +96,9 @@ async fn too_many_callers_are_told_so_and_the_rest_is_served() {
 
     let (mut told, mut accepted) = (Told::new(), Vec::new());
     for (codes, ids) in pressed {
-        codes.into_iter().for_each(|(code, count)| *told.entry(code).or_default() += count);
+        for (code, count) in codes {
+            *told.entry(code).or_default() += count;
+        }
         accepted.extend(ids);
     }
     println!("told: {told:?}, accepted: {}", accepted.len());

@@ -15,7 +15,7 @@ use crate::load::{Load, persist};
 /// The broker ends a Kafka transaction after 10 s, and looks every second.
 const ABORT_BOUND: Duration = Duration::from_secs(40);
 /// From the return of a zombie to the end of one of the two.
-const FENCE_BOUND: Duration = Duration::from_secs(60);
+const FENCE_BOUND: Duration = Duration::from_mins(1);
 /// Stops at the commit after some, with every entry in the log and none of them committed.
 const STOPS: &str = "before_commit=14*off->1*return(stop)->off";
 

@@ -16,7 +16,7 @@ use tests::stores::{Rows, assert_same_rows, rows, stores};
 use tests::wait::eventually;
 
 /// From a change to what follows from it.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 /// So many wallets are on both shards, as good as surely.
 const WALLETS: usize = 12;
 

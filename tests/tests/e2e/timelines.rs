@@ -8,7 +8,7 @@ use tests::installation::{Installation, QUICK_GATEWAY};
 use tests::journal;
 use tests::wait::eventually;
 
-const WAIT_BOUND: std::time::Duration = std::time::Duration::from_secs(60);
+const WAIT_BOUND: std::time::Duration = std::time::Duration::from_mins(1);
 
 fn rows(list: &Answer) -> &Vec<Value> {
     list.body["data"].as_array().unwrap_or_else(|| panic!("no list: {list:?}"))
@@ -53,9 +53,9 @@ async fn a_payment_tells_its_story_entry_by_entry() {
     assert_eq!(events(&rows[1]), doubt, "{list:?}");
     assert_eq!(rows[1]["input"]["outcome"]["type"], "outcome_unknown");
     assert!(rows[1]["input"]["evidence"].is_object(), "{list:?}");
-    let last = rows.last().expect("several");
+    let ending = rows.last().expect("several");
     let end = ["gateway_operation_answered", "hold_posted", "payment_completed"];
-    assert_eq!(events(last), end, "{list:?}");
+    assert_eq!(events(ending), end, "{list:?}");
     assert!(rows.iter().all(|row| row["correlation_id"] == "story-1"), "{list:?}");
     check_against_the_journal(&installation, rows).await;
     check_pages(&caller, &path, rows).await;
@@ -63,7 +63,7 @@ async fn a_payment_tells_its_story_entry_by_entry() {
     let saga = caller.get(&format!("/api/v1/sagas/{id}")).await.expect(200);
     assert_eq!(saga.body["state"], "completed", "{saga:?}");
     assert_eq!((&saga.body["timer"], &saga.body["waits_for"]), (&json!(null), &json!(null)));
-    assert_eq!(saga.body["position"], last["position"], "{saga:?}");
+    assert_eq!(saga.body["position"], ending["position"], "{saga:?}");
     let operations = saga.body["attempts"][0]["operations"].as_array().expect("a list");
     assert!(operations.len() >= 4, "a charge and three inquiries: {saga:?}");
     assert!(operations.iter().all(|operation| operation["outcome"].is_object()), "{saga:?}");

@@ -246,8 +246,8 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         inputs
     }
 
-    /// Decides a batch, then writes and commits it in one Kafka transaction. `None` when nothing was
-    /// decided; then none was begun.
+    /// Decides a batch, then writes and commits it in one Kafka transaction. `None` when nothing
+    /// was decided; then none was begun.
     async fn propose(
         &mut self,
         running: &Running,

@@ -69,6 +69,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             timers_suspended: false,
             intake: Intake::default(),
             slot: None,
+            stall: None,
         })
     }
 

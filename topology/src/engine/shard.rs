@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use schemas::{Partition, Topic, TopicName};
+use schemas::{Offset, Partition, Topic, TopicName};
 
 use super::application::Application;
 use super::clock::Clock;
@@ -34,6 +34,10 @@ const BARRIER_WAIT: Duration = Duration::from_millis(20);
 const MAX_BATCH_TIMERS: usize = 64;
 /// How often the lag is read from the broker: it costs a request.
 const LAG_EVERY: Duration = Duration::from_secs(5);
+
+/// Inputs that are there and do not come for so long: the client has lost its way to the broker
+/// without saying so.
+const STALL: Duration = Duration::from_secs(20);
 
 /// The first wait before taking over again, and the longest; it doubles in between.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
@@ -119,6 +123,8 @@ pub(super) struct Running {
     pub(super) intake: Intake,
     /// When the governor lets the next Kafka transaction begin.
     pub(super) slot: Option<Duration>,
+    /// Since when inputs are there and reading stands at these places.
+    pub(super) stall: Option<(Duration, Vec<Offset>)>,
 }
 
 impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
@@ -301,7 +307,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     }
 
     /// Reads the lag now and then. A broker that does not answer is no setback here.
-    async fn read_lag(&mut self, running: &Running) -> Result<(), Setback> {
+    async fn read_lag(&mut self, running: &mut Running) -> Result<(), Setback> {
         let now = self.parts.clock.monotonic();
         if self.lag_read_at.is_some_and(|at| now < at + LAG_EVERY) {
             return Ok(());
@@ -309,6 +315,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         self.lag_read_at = Some(now);
         match self.parts.log.end_offsets(&Topic::INPUTS, Isolation::ReadCommitted).await {
             Ok(ends) => {
+                self.watch_for_a_stall(running, &ends, now)?;
                 let lag = running.positions.iter().zip(ends).map(|((_, next), end)| {
                     u64::try_from(end.number() - next.number()).unwrap_or_default()
                 });
@@ -318,6 +325,33 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             Err(LogError::Retry(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A client may go on without a leader for ever: new ones are made by taking over again.
+    fn watch_for_a_stall(
+        &mut self,
+        running: &mut Running,
+        ends: &[Offset],
+        now: Duration,
+    ) -> Result<(), Setback> {
+        let mut places = Vec::with_capacity(ends.len());
+        let mut is_behind = false;
+        for (topic, end) in Topic::INPUTS.into_iter().zip(ends) {
+            let place = self.parts.log.position(topic)?;
+            let is_held =
+                running.intake.holds_below(topic, *end) || running.intake.waits(topic, now);
+            is_behind |= place < *end && !is_held;
+            places.push(place);
+        }
+        match &running.stall {
+            Some((since, before)) if is_behind && *before == places => {
+                if now >= *since + STALL {
+                    return Err(Setback::Rebuild("there are inputs and none comes".to_owned()));
+                }
+            }
+            _ => running.stall = is_behind.then_some((now, places)),
+        }
+        Ok(())
     }
 
     /// Throws away what is in memory and waits before the next takeover, or ends the shard.

@@ -74,7 +74,8 @@ pub struct Percentiles(Vec<(f64, f64)>);
 struct Wish {
     seed: Option<u64>,
     latency: Option<Latency>,
-    percent: BTreeMap<MagicAmount, f64>,
+    /// By name: only texts are named by an error about what stands below them.
+    percent: BTreeMap<String, f64>,
 }
 
 /// Why a behaviour is refused.
@@ -101,8 +102,14 @@ impl Behaviour {
         if let Some(latency) = &wish.latency {
             latency.check()?;
         }
+        let mut named = BTreeMap::new();
+        for (name, percent) in &wish.percent {
+            let misbehaviour = MagicAmount::all().find(|magic| magic.name() == *name);
+            let unknown = || refused(&format!("percent.{name}"), "there is no such misbehaviour");
+            named.insert(misbehaviour.ok_or_else(unknown)?, *percent);
+        }
         let mut sum = 0.0;
-        for (misbehaviour, percent) in &wish.percent {
+        for (misbehaviour, percent) in &named {
             if !(0.0..=100.0).contains(percent) {
                 let field = format!("percent.{}", misbehaviour.name());
                 return Err(refused(&field, &format!("{percent} is not between 0 and 100")));
@@ -115,8 +122,8 @@ impl Behaviour {
                 &format!("{sum} percent of the keys are more than all"),
             ));
         }
-        let Wish { seed: wished, latency, percent } = wish;
-        Ok(Self { seed: wished.unwrap_or(seed), latency, percent })
+        let Wish { seed: wished, latency, percent: _ } = wish;
+        Ok(Self { seed: wished.unwrap_or(seed), latency, percent: named })
     }
 
     /// What a key gets whose amount is not magic; none is an honest answer.

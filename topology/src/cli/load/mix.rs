@@ -51,7 +51,7 @@ const NAMES: [(&str, Fate); 21] = {
 };
 
 impl Fate {
-    /// The amount that brings it about, minor units; `ordinary` is that of a payment that completes.
+    /// The amount that brings it about, minor units; `ordinary` is that of one that completes.
     fn amount(self, ordinary: i64) -> i64 {
         match self {
             Self::Completed => ordinary,

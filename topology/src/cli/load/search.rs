@@ -22,7 +22,7 @@ impl Search {
     /// The rate to try next; none when the answer is known.
     pub(super) fn next(&self) -> Option<f64> {
         let is_found = match (self.kept, self.failed) {
-            (Some(kept), Some(failed)) => failed - kept <= PRECISION * failed,
+            (Some(kept), Some(failed)) => failed - kept <= (PRECISION * failed).max(LOWEST),
             (None, Some(failed)) => failed <= LOWEST,
             (_, None) => false,
         };

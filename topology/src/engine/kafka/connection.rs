@@ -114,6 +114,9 @@ impl KafkaConnection {
             .set("fetch.min.bytes", "1")
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
+            // A broker that fenced itself for a moment leaves partitions without a leader, and the
+            // client asks for one again only this often.
+            .set("topic.metadata.refresh.interval.ms", "10000")
             .set("queued.max.messages.kbytes", FETCH_QUEUE_KIB.to_string());
         config
     }

@@ -315,10 +315,9 @@ impl Log for KafkaLog {
     async fn init(&mut self) -> Result<(), LogError> {
         self.unconfirmed = None;
         self.assigned.clear();
-        // librdkafka remembers a pause beyond the assignment: only a resume ends it.
-        let paused = std::mem::take(&mut self.paused);
-        self.consumer.resume(&self.partitions(paused)).map_err(unknown)?;
-        self.consumer.unassign().map_err(unknown)?;
+        // A new client remembers neither a pause nor a leader that is none any more.
+        self.paused.clear();
+        self.consumer = self.connection.ledger_consumer(self.shard).create().map_err(unknown)?;
         self.producer = None;
         let producer: ThreadedProducer<DeliveryContext> = self
             .connection
