@@ -1,5 +1,6 @@
 //! The machine: runs the decisions on Kafka, keeps the stores and views, and is the command line.
 
+mod checkpoint_file;
 pub mod cli;
 pub mod embedded;
 pub mod engine;
@@ -8,6 +9,7 @@ pub mod ledger;
 mod ledger_state;
 mod log_writer;
 pub mod logging;
+pub mod metrics;
 pub mod payments;
 pub mod registry;
 pub mod runtime;

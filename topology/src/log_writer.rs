@@ -72,6 +72,11 @@ impl LogWriter {
         self.producer.failure()
     }
 
+    /// How many records wait for their acknowledgement.
+    pub fn in_flight(&self) -> usize {
+        self.producer.in_flight()
+    }
+
     /// Waits, bounded, for what is under way. Blocks.
     pub fn close(&self) {
         self.producer.close();

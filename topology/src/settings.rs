@@ -121,6 +121,24 @@ pub struct RunSettings {
     /// The gateway.
     #[command(flatten)]
     pub gateway: GatewaySettings,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+}
+
+/// What the process tells of itself, and where.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Telemetry")]
+pub struct TelemetrySettings {
+    /// Where /metrics is served besides the HTTP API; port 0 takes a free one and logs it.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "HOLDFAST_METRICS_LISTEN",
+        default_value = "127.0.0.1:9091"
+    )]
+    pub metrics_listen: SocketAddr,
 }
 
 /// The gateway: its name in the log, where it is, and what it promises.

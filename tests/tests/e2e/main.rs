@@ -13,6 +13,7 @@ mod gateway_faults;
 mod idempotency;
 mod load;
 mod load_command;
+mod metrics;
 mod outage;
 mod payments;
 mod races;

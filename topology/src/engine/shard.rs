@@ -309,10 +309,10 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         self.lag_read_at = Some(now);
         match self.parts.log.end_offsets(&Topic::INPUTS, Isolation::ReadCommitted).await {
             Ok(ends) => {
-                let lag = running.positions.iter().zip(ends).map(|((_, next), end)| {
+                let lags = running.positions.iter().zip(ends).map(|((_, next), end)| {
                     u64::try_from(end.number() - next.number()).unwrap_or_default()
                 });
-                self.status.set_lag(lag.sum());
+                self.status.set_lags(lags);
                 Ok(())
             }
             Err(LogError::Retry(_)) => Ok(()),
@@ -363,6 +363,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
 
     fn count_fence(&mut self, reason: String) -> Result<String, ShardError> {
         let now = self.parts.clock.monotonic();
+        self.status.count_fence();
         self.fences.push_back(now);
         self.fences.retain(|at| *at + FENCE_WINDOW > now);
         if self.fences.len() >= MAX_FENCES {

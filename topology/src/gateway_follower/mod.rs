@@ -31,6 +31,7 @@ pub use outstanding::Outstanding;
 
 use crate::engine::follower::{Follower, Tailed};
 use crate::log_writer::LogWriter;
+use crate::metrics::CallGauge;
 use crate::takeover::Takeover;
 use crate::views::ViewHead;
 use crate::wall_clock;
@@ -57,6 +58,8 @@ pub struct GatewayFollower {
     pub plaintext: PlaintextRule,
     /// Where results go.
     pub log: LogWriter,
+    /// Shows how many calls are under way.
+    pub calls: CallGauge,
     /// Where the checkpoint is kept.
     pub checkpoint_path: PathBuf,
 }
@@ -213,6 +216,7 @@ async fn perform(
     if permit.is_err() || !may_send(wall_clock::now(), request.not_after) {
         return (when_too_late(provenance), None);
     }
+    let _call = follower.calls.enter();
     let answer = follower.gateway.perform(&operation(request, follower.call_timeout)).await;
     let evidence = match follower.plaintext {
         PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),

@@ -1,6 +1,7 @@
 //! The followers of the journal in this process, joined to its one tail.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,6 +22,7 @@ use crate::engine::kafka::tail::JournalTail;
 use crate::gateway_follower::{Checkpoint, GatewayFollower};
 use crate::ledger::Ledger;
 use crate::settings::GatewayKind;
+use crate::metrics::{self, CallGauge, Exposure, JournalMeter, MetricsFollower};
 use crate::takeover::Takeover;
 use crate::views::{self, ViewHead};
 
@@ -36,6 +38,7 @@ pub(super) struct Followers {
     tail: JournalTail<Ledger>,
     views: JoinHandle<()>,
     gateway: tokio::task::JoinHandle<()>,
+    metrics: tokio::task::JoinHandle<()>,
 }
 
 impl Followers {
@@ -53,9 +56,11 @@ impl Followers {
         let ends = ends(shared, &tail).await;
         let views = start_views(shared, &tail, &ends, report)?;
         let gateway = start_gateway(shared, &tail, &ends, report)?;
-        tokio::spawn(watch(tail.progress(), report.clone()));
+        let metrics = start_metrics(shared, &tail, &ends, report);
+        metrics::watch_journal(&shared.metrics, tail.gauge(), Arc::clone(&shared.views));
+        shared.background.spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
-        Ok(Self { tail, views, gateway })
+        Ok(Self { tail, views, gateway, metrics })
     }
 
     /// Where the shards of this process offer what they have confirmed.
@@ -80,7 +85,7 @@ impl Followers {
 
     /// Ends the tail, then waits for those that follow it.
     pub async fn stop(self) {
-        let Self { tail, views, gateway } = self;
+        let Self { tail, views, gateway, metrics } = self;
         let stopped = tokio::task::spawn_blocking(move || {
             tail.stop();
             views.join().is_ok()
@@ -90,6 +95,9 @@ impl Followers {
         }
         if let Err(error) = gateway.await {
             tracing::error!(%error, "The gateway follower panicked.");
+        }
+        if let Err(error) = metrics.await {
+            tracing::error!(%error, "The follower of the metrics panicked.");
         }
     }
 }
@@ -207,17 +215,49 @@ fn start_gateway(
         concurrency: usize::try_from(settings.gateway_concurrency).unwrap_or(usize::MAX),
         plaintext: shared.settings.policy()?.plaintext,
         log: shared.writer.clone(),
+        calls: CallGauge::new(&shared.metrics),
         checkpoint_path: path,
     };
+    let run = gateway_follower.run(checkpoint, follower, takeover);
+    Ok(spawn_reporting("the gateway follower", run, report))
+}
+
+/// Counts from the present ends on; what the gauges stand for is folded from the checkpoint on.
+fn start_metrics(
+    shared: &Arc<Shared>,
+    tail: &JournalTail<Ledger>,
+    ends: &[Offset],
+    report: &mpsc::Sender<anyhow::Error>,
+) -> tokio::task::JoinHandle<()> {
+    let path = shared.directory.join("metrics-v1.checkpoint");
+    let mut exposure = MetricsFollower::read(&path);
+    let count = shared.settings.partitions();
+    if let Some(beyond) = beyond(&starts(&exposure.heads, count), ends) {
+        tracing::warn!(beyond, "The metrics' checkpoint is of another journal; folding anew.");
+        exposure = Exposure::default();
+    }
+    let from = starts(&exposure.heads, count);
+    let gateways = [shared.settings.gateway.gateway_name.clone()];
+    let meter = JournalMeter::new(&shared.metrics, &gateways);
+    let counting = MetricsFollower::new(&shared.metrics, meter, exposure, ends.to_vec(), path);
+    let follower = tail.follow("metrics", from, FOLLOWER_QUEUE);
+    spawn_reporting("the follower of the metrics", counting.run(follower), report)
+}
+
+/// Runs a follower; that it fails, or panics, is reported with its name.
+fn spawn_reporting<E: Into<anyhow::Error> + Send>(
+    name: &'static str,
+    run: impl Future<Output = Result<(), E>> + Send + 'static,
+    report: &mpsc::Sender<anyhow::Error>,
+) -> tokio::task::JoinHandle<()> {
     let report = report.clone();
-    let run = AssertUnwindSafe(gateway_follower.run(checkpoint, follower, takeover));
-    Ok(tokio::spawn(async move {
-        let error = match run.catch_unwind().await {
+    tokio::spawn(async move {
+        let error = match AssertUnwindSafe(run).catch_unwind().await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.into(),
-            Err(_) => anyhow::anyhow!("the gateway follower panicked; the log above says where"),
+            Err(_) => anyhow::anyhow!("{name} panicked; the log above says where"),
         };
         // Nobody listens any more when the process ends anyway.
         let _ = report.send(error).await;
-    }))
+    })
 }

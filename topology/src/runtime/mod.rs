@@ -6,14 +6,17 @@
 //! the log says where to go on.
 //!
 //! It stops in this order: the API takes no more requests and answers those it has; the shards
-//! finish their batches; the tail ends, and with it the followers; the producers are flushed.
+//! finish their batches; the tail ends, and with it the followers; what runs in the background is
+//! joined, so that no Kafka client is alive when the process ends; the producers are flushed.
 
+mod background;
 mod health;
 mod journal;
 mod start;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
@@ -26,12 +29,14 @@ use crate::engine::kafka::connection::KafkaConnection;
 use crate::engine::kafka::producer::{IngressLimits, IngressProducer};
 use crate::engine::state_directory::StateDirectory;
 use crate::log_writer::LogWriter;
+use crate::metrics::{self, Metrics};
 use crate::payments;
 use crate::registry::{Registry, WriterIds};
 use crate::settings::{KafkaSettings, Profile, RunSettings};
 use crate::views::{PaymentViews, ViewStore};
 use crate::wall_clock;
 
+use background::Background;
 use health::ProcessHealth;
 
 /// What every part of the process shares.
@@ -45,6 +50,14 @@ pub(crate) struct Shared {
     pub views: Arc<PaymentViews>,
     pub writer: LogWriter,
     pub health: Arc<ProcessHealth>,
+    pub metrics: Arc<Metrics>,
+    pub background: Background,
+}
+
+/// The listeners of the process, open before anything else starts.
+struct Listeners {
+    api: TcpListener,
+    metrics: TcpListener,
 }
 
 /// How to reach the brokers.
@@ -65,15 +78,17 @@ pub async fn run(
     settings: RunSettings,
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
-    let (shared, listener) = prepare(settings).await?;
-    let (stopping, mut stop_api) = watch::channel(false);
-    let mut api = tokio::spawn(http::serve(listener, router(&shared), async move {
-        // An error means that the sender is gone, which is a reason to stop as well.
-        let _ = stop_api.wait_for(|stopping| *stopping).await;
-    }));
+    let (shared, listeners) = prepare(settings).await?;
+    let metrics_address = listeners.metrics.local_addr()?;
+    let (stopping, stop) = watch::channel(false);
+    let api = http::serve(listeners.api, router(&shared), raised(stop.clone()));
+    let mut api = tokio::spawn(api);
+    let measured = metrics::routes(&shared.metrics);
+    let measured = tokio::spawn(http::serve(listeners.metrics, measured, raised(stop)));
     let (report, mut ended) = mpsc::channel::<anyhow::Error>(8);
-    let probe = tokio::spawn(health::probe(Arc::clone(&shared.health), shared.connection.clone()));
-    tokio::spawn(health::watch_writer(shared.writer.clone(), report.clone()));
+    let probe = health::probe(Arc::clone(&shared.health), shared.connection.clone());
+    shared.background.spawn(probe);
+    shared.background.spawn(health::watch_writer(shared.writer.clone(), report.clone()));
     let parts = start::parts(Arc::clone(&shared), report);
     tokio::pin!(parts);
     tokio::pin!(shutdown);
@@ -85,7 +100,8 @@ pub async fn run(
             _ = &mut api => break Err(anyhow::anyhow!("the HTTP API ended")),
             started = &mut parts, if running.is_none() => match started {
                 Ok(parts) => {
-                    tracing::info!(listen = %shared.settings.listen, "Holdfast runs.");
+                    let listen = shared.settings.listen;
+                    tracing::info!(%listen, metrics = %metrics_address, "Holdfast runs.");
                     running = Some(parts);
                 }
                 Err(error) => break Err(error),
@@ -102,26 +118,45 @@ pub async fn run(
     if let Some(parts) = running {
         parts.stop().await;
     }
-    probe.abort();
+    shared.background.stop().await;
+    if let Err(error) = measured.await {
+        tracing::error!(%error, "The server of the metrics panicked.");
+    }
+    shared.metrics.forget_sources();
     let writer = shared.writer.clone();
     tokio::task::spawn_blocking(move || writer.close()).await?;
     tracing::info!("Stopped.");
     outcome.and(drained)
 }
 
-async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListener)> {
+/// Completes when it is true, or when nobody can make it true any more.
+async fn raised(mut signal: watch::Receiver<bool>) {
+    let _ = signal.wait_for(|raised| *raised).await;
+}
+
+/// Listens, or says which setting chooses another address.
+async fn listen(
+    what: &str,
+    address: SocketAddr,
+    [flag, variable]: [&str; 2],
+) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "{what} cannot listen on {address}: choose another address with {flag} or {variable}"
+        )
+    })
+}
+
+async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, Listeners)> {
     let faults = payments::topology().validate();
     anyhow::ensure!(faults.is_empty(), "the topology is not valid: {faults:?}");
     settings.policy()?;
     let connection = connection(&settings.kafka);
     let directory = Arc::new(StateDirectory::lock(&settings.state_dir)?);
-    let listener = TcpListener::bind(settings.listen).await.with_context(|| {
-        format!(
-            "the HTTP API cannot listen on {}: choose another address with --listen or \
-             HOLDFAST_LISTEN",
-            settings.listen
-        )
-    })?;
+    let api = listen("the HTTP API", settings.listen, ["--listen", "HOLDFAST_LISTEN"]).await?;
+    let names = ["--metrics-listen", "HOLDFAST_METRICS_LISTEN"];
+    let metrics = listen("/metrics", settings.telemetry.metrics_listen, names).await?;
+    let listeners = Listeners { api, metrics };
     let store = ViewStore::open(&directory.join("views"))?;
     let partitions = settings.partitions();
     let views = Arc::new(PaymentViews::new(store, partitions)?);
@@ -133,13 +168,17 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
         catalog: Arc::new(SchemaCatalog::default()),
         writer: LogWriter::new(producer, partitions, Arc::clone(&ids)),
         health: Arc::new(ProcessHealth::new(Arc::clone(&views))),
+        metrics: Arc::new(Metrics::default()),
+        background: Background::default(),
         ids,
         views,
         connection,
         directory,
         settings,
     };
-    Ok((Arc::new(shared), listener))
+    metrics::watch_process(&shared.metrics);
+    metrics::watch_ingress(&shared.metrics, shared.writer.clone());
+    Ok((Arc::new(shared), listeners))
 }
 
 fn router(shared: &Shared) -> axum::Router {
@@ -156,5 +195,5 @@ fn router(shared: &Shared) -> axum::Router {
         health: Arc::clone(&shared.health) as _,
         now: wall_clock::now,
     };
-    http::router(options, ports)
+    metrics::observed(http::router(options, ports), &shared.metrics)
 }

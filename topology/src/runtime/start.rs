@@ -14,6 +14,7 @@ use crate::engine::kafka::admin::{TopicProfile, TopicsError, TopicsReport, prepa
 use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
 use crate::engine::rocks_store::StoreMemory;
 use crate::ledger::Ledger;
+use crate::metrics;
 use crate::registry::{Registry, WriterIds};
 use crate::schema_ids;
 use crate::settings::Profile;
@@ -58,6 +59,8 @@ pub(super) async fn parts(
     followers.near(&shared).await;
     let shards = start_shards(&shared, &ledger, &followers)?;
     shared.health.note_shards(shards.statuses().to_vec());
+    let governor = Arc::clone(shards.governor());
+    metrics::watch_shards(&shared.metrics, shards.statuses().to_vec(), governor);
     let (stop_shards, stopped) = mpsc::channel(1);
     let shards = tokio::spawn(watch(shards, stopped, report.clone()));
     Ok(Parts { followers, stop_shards, shards })
@@ -99,7 +102,8 @@ async fn register(
         for kind in RecordKind::ALL {
             shared.catalog.learn_own(ids.of(kind), kind)?;
         }
-        tokio::spawn(register_again(Arc::clone(shared), ids, path, report.clone()));
+        let again = register_again(Arc::clone(shared), ids, path, report.clone());
+        shared.background.spawn(again);
         ids
     } else {
         let ids = ask_registry(shared).await?;
@@ -111,7 +115,7 @@ async fn register(
     tracing::info!(version = policy.version, "The policy in force.");
     let (ledger, seen) = Ledger::new(policy, catalog, Some(shared.registry.clone()));
     let ledger = Arc::new(ledger);
-    tokio::spawn(verify(shared.registry.clone(), seen, report.clone()));
+    shared.background.spawn(verify(shared.registry.clone(), seen, report.clone()));
     ledger.set_entry_schema(ids.entry);
     shared.ids.get_or_init(|| ids);
     shared.health.note_schemas_registered();

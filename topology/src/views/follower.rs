@@ -24,6 +24,7 @@ pub fn run(
     mut takeover: Takeover,
 ) -> Result<(), ViewStoreError> {
     let mut note = |reached: &[(Partition, Offset)]| {
+        views.note_reached(reached);
         if takeover.reached(reached) {
             views.caught_up.store(true, Ordering::Release);
         }
