@@ -10,8 +10,10 @@ use schemas::{PartitionCount, SchemaId, WalletId};
 
 use crate::engine::application as engine;
 use crate::engine::kafka::producer::{IngressError, IngressProducer};
+use crate::hops;
 use crate::ledger::schema_header;
 use crate::registry::WriterIds;
+use crate::traces;
 
 /// Writes to the input topics, each record to the shard of its wallet.
 #[derive(Clone)]
@@ -51,11 +53,16 @@ impl LogWriter {
         record: &R,
         id: SchemaId,
     ) -> Result<(), AppendError> {
+        let mut headers = vec![schema_header::<R>()];
+        headers.extend(traces::outgoing().map(|trace| engine::RecordHeader {
+            name: engine::CARRIED_HEADER.to_owned(),
+            value: Some(Bytes::from(trace)),
+        }));
         let outgoing = engine::Record {
             timestamp_ms: 0,
             key: Some(Bytes::from(wallet.to_string())),
             value: Some(Bytes::from(codec::encode(record, id))),
-            headers: vec![schema_header::<R>()],
+            headers,
         };
         let partition = wallet.shard(self.partitions);
         let sent = self.producer.send(R::KIND.topic(), partition, &outgoing).await;
@@ -92,11 +99,15 @@ impl CommandLog for LogWriter {
         Box::pin(async move {
             let ids = *self.ids()?;
             match &request {
-                Request::Command(command) => self.append_record(wallet, command, ids.command).await,
+                Request::Command(command) => {
+                    self.append_record(wallet, command, ids.command).await?;
+                }
                 Request::Operation(operation) => {
-                    self.append_record(wallet, operation, ids.operation).await
+                    self.append_record(wallet, operation, ids.operation).await?;
                 }
             }
+            hops::appended(&request);
+            Ok(())
         })
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use topology::cli;
+use topology::logging::LoggingSettings;
 
 /// A payment engine whose database is a Kafka log.
 ///
@@ -12,6 +13,9 @@ use topology::cli;
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true)]
 struct Arguments {
+    #[command(flatten)]
+    logging: LoggingSettings,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -30,7 +34,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    topology::logging::start();
+    topology::logging::start(&arguments.logging);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -139,6 +139,10 @@ pub struct TelemetrySettings {
         default_value = "127.0.0.1:9091"
     )]
     pub metrics_listen: SocketAddr,
+
+    /// An OpenTelemetry collector that traces are exported to, over OTLP/HTTP. None: no traces.
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
 }
 
 /// The gateway: its name in the log, where it is, and what it promises.

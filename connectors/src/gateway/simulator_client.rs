@@ -42,6 +42,7 @@ const MAX_CODE_CHARS: usize = 64;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Why a client cannot be made.
 #[derive(Debug, Error)]
@@ -195,7 +196,7 @@ impl SimulatorGateway {
     }
 
     fn request(&self, operation: &OperationRequest) -> RequestBuilder {
-        match operation.kind {
+        let request = match operation.kind {
             OperationKind::Submit => self
                 .client
                 .post(self.charges.clone())
@@ -211,6 +212,10 @@ impl SimulatorGateway {
                 url.query_pairs_mut().append_pair("idempotency_key", &operation.idempotency_key);
                 self.client.get(url)
             }
+        };
+        match &operation.traceparent {
+            Some(traceparent) => request.header(TRACEPARENT, traceparent),
+            None => request,
         }
     }
 }

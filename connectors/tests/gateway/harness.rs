@@ -78,6 +78,7 @@ pub fn submit(amount_minor: i64) -> OperationRequest {
         idempotency_key: Uuid::new_v4().to_string(),
         amount_minor,
         currency: "USD".to_owned(),
+        traceparent: None,
         call_timeout: PATIENT,
     }
 }

@@ -30,9 +30,11 @@ pub use checkpoint::Checkpoint;
 pub use outstanding::Outstanding;
 
 use crate::engine::follower::{Follower, Tailed};
+use crate::hops;
 use crate::log_writer::LogWriter;
 use crate::metrics::CallGauge;
 use crate::takeover::Takeover;
+use crate::traces;
 use crate::views::ViewHead;
 use crate::wall_clock;
 
@@ -101,7 +103,8 @@ impl GatewayFollower {
                         // as inherited, which claims less.
                         let new = fold(&mut checkpoint, tailed, &path)?;
                         for request in new.into_iter().filter(|_| has_taken_over) {
-                            calls.spawn(handle(caller.clone(), request, Provenance::Fresh));
+                            let call = handle(caller.clone(), request, Provenance::Fresh);
+                            calls.spawn(traces::below(tailed.trace.as_deref(), call));
                         }
                     }
                     takeover.reached(&batch.reached);
@@ -197,6 +200,7 @@ async fn handle(caller: Arc<Caller>, request: GatewayOperationRequested, provena
         );
         tokio::time::sleep(OFFER_AGAIN).await;
     }
+    hops::reported(&result);
 }
 
 async fn perform(
@@ -216,8 +220,11 @@ async fn perform(
     if permit.is_err() || !may_send(wall_clock::now(), request.not_after) {
         return (when_too_late(provenance), None);
     }
-    let _call = follower.calls.enter();
-    let answer = follower.gateway.perform(&operation(request, follower.call_timeout)).await;
+    let (_call, hop) = (follower.calls.enter(), hops::call(request));
+    let mut asked = operation(request, follower.call_timeout);
+    asked.traceparent = hop.traceparent();
+    let answer = follower.gateway.perform(&asked).await;
+    hop.answered(&answer.outcome);
     let evidence = match follower.plaintext {
         PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
         PlaintextRule::Refused => None,
@@ -233,6 +240,7 @@ fn operation(request: &GatewayOperationRequested, call_timeout: Duration) -> Ope
         idempotency_key: request.operation_id.to_string(),
         amount_minor: request.amount.minor(),
         currency: request.currency.code().to_owned(),
+        traceparent: None,
         call_timeout,
     }
 }

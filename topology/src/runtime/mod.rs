@@ -33,6 +33,7 @@ use crate::metrics::{self, Metrics};
 use crate::payments;
 use crate::registry::{Registry, WriterIds};
 use crate::settings::{KafkaSettings, Profile, RunSettings};
+use crate::traces;
 use crate::views::{PaymentViews, ViewStore};
 use crate::wall_clock;
 
@@ -78,6 +79,8 @@ pub async fn run(
     settings: RunSettings,
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
+    let endpoint = settings.telemetry.otlp_endpoint.as_deref().filter(|url| !url.is_empty());
+    let export = endpoint.map(traces::Export::start).transpose()?;
     let (shared, listeners) = prepare(settings).await?;
     let metrics_address = listeners.metrics.local_addr()?;
     let (stopping, stop) = watch::channel(false);
@@ -124,7 +127,11 @@ pub async fn run(
     }
     shared.metrics.forget_sources();
     let writer = shared.writer.clone();
-    tokio::task::spawn_blocking(move || writer.close()).await?;
+    tokio::task::spawn_blocking(move || {
+        writer.close();
+        export.map(traces::Export::stop)
+    })
+    .await?;
     tracing::info!("Stopped.");
     outcome.and(drained)
 }
@@ -195,5 +202,5 @@ fn router(shared: &Shared) -> axum::Router {
         health: Arc::clone(&shared.health) as _,
         now: wall_clock::now,
     };
-    metrics::observed(http::router(options, ports), &shared.metrics)
+    traces::observed(metrics::observed(http::router(options, ports), &shared.metrics))
 }

@@ -11,6 +11,7 @@ use super::batch::Batch;
 use super::queries::PaymentViews;
 use super::store::{ViewHead, ViewStoreError};
 use crate::engine::follower::{Follower, Tailed};
+use crate::hops;
 use crate::takeover::Takeover;
 
 /// Follows until the tail ends. Runs on a thread of its own: it writes to disk. `takeover` is where
@@ -45,6 +46,7 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
     if entries.is_empty() {
         return Ok(());
     }
+    let began = hops::begin();
     let mut heads = views.heads();
     let mut batch = Batch::new(&views.store);
     for tailed in entries {
@@ -59,6 +61,9 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
     views.heads.write().unwrap_or_else(PoisonError::into_inner).clone_from(&heads);
     views.progress.send_modify(|count| *count += entries.len() as u64);
     views.outcomes.resolve(entries.iter().filter_map(|tailed| outcome(tailed)));
+    for tailed in entries {
+        hops::viewed(began, tailed);
+    }
     Ok(())
 }
 
