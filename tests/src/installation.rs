@@ -121,9 +121,19 @@ impl Installation {
         format!("http://127.0.0.1:{}", self.gateway_port)
     }
 
+    /// The base of its HTTP API.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.api_port)
+    }
+
+    /// What the application has logged since its first start.
+    pub fn application_log(&self) -> String {
+        fs::read_to_string(self.log_file(APPLICATION)).unwrap_or_default()
+    }
+
     /// Somebody who calls its API.
     pub fn caller(&self) -> Caller {
-        Caller::new(format!("http://127.0.0.1:{}", self.api_port))
+        Caller::new(self.url())
     }
 
     /// Starts the application and waits until it is ready.

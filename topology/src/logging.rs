@@ -34,10 +34,8 @@ pub enum LogFormat {
 /// `RUST_LOG=info,rdkafka=warn,librdkafka=warn` what the Kafka client says).
 pub fn start(settings: &LoggingSettings) {
     let is_terminal = std::io::stderr().is_terminal();
-    let format = settings.log_format.unwrap_or(match is_terminal {
-        true => LogFormat::Text,
-        false => LogFormat::Json,
-    });
+    let by_default = if is_terminal { LogFormat::Text } else { LogFormat::Json };
+    let format = settings.log_format.unwrap_or(by_default);
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("info,rdkafka=off,librdkafka=error"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

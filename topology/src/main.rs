@@ -30,6 +30,7 @@ enum Command {
     Audit(cli::audit::AuditArguments),
     Load(Box<cli::load::LoadArguments>),
     Config(cli::config::ConfigArguments),
+    Status(cli::status::StatusArguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             Command::Topics(arguments) => cli::topics::topics(arguments).await,
             Command::Audit(arguments) => cli::audit::audit(arguments).await,
             Command::Load(arguments) => cli::load::load(*arguments).await,
+            Command::Status(arguments) => Ok(cli::status::status(arguments).await),
             Command::Config(arguments) => {
                 cli::config::config(&arguments).map(|()| ExitCode::SUCCESS)
             }

@@ -140,6 +140,11 @@ pub struct TelemetrySettings {
     )]
     pub metrics_listen: SocketAddr,
 
+    /// The memory of the process, in MiB, beyond which /health says degraded. By default 80 % of
+    /// what the container or the machine has.
+    #[arg(long, value_name = "MIB", env = "HOLDFAST_MEMORY_THRESHOLD_MIB")]
+    pub memory_threshold_mib: Option<u64>,
+
     /// An OpenTelemetry collector that traces are exported to, over OTLP/HTTP. None: no traces.
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,

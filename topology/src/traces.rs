@@ -13,7 +13,6 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
@@ -51,8 +50,9 @@ impl Export {
     pub fn start(endpoint: &str) -> anyhow::Result<Self> {
         let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
         let exporter = SpanExporter::builder().with_http().with_endpoint(&url).build();
-        let exporter = exporter
-            .with_context(|| format!("spans cannot be exported to {url}: see --otlp-endpoint"))?;
+        let exporter = exporter.map_err(|error| {
+            anyhow::anyhow!("spans cannot be exported to {url} (--otlp-endpoint): {error}")
+        })?;
         let mut resource = Resource::builder();
         if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
             resource = resource.with_service_name(SERVICE);
@@ -142,7 +142,10 @@ pub fn outgoing() -> Option<String> {
 }
 
 /// The future, all of which happens below the span that this header names.
-pub fn below<F: Future>(trace: Option<&[u8]>, future: F) -> impl Future<Output = F::Output> {
+pub fn below<F: Future>(
+    trace: Option<&[u8]>,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
     let parent = trace.filter(|_| is_on()).and_then(parsed);
     match parent {
         Some(parent) => {

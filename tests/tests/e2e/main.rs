@@ -18,3 +18,4 @@ mod outage;
 mod payments;
 mod races;
 mod rebuild;
+mod telemetry;

@@ -7,4 +7,5 @@ pub mod dev;
 pub mod gateway_sim;
 pub mod load;
 pub mod run;
+pub mod status;
 pub mod topics;

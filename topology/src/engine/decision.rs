@@ -38,6 +38,7 @@ pub(super) struct MadeEntry<E> {
     pub(super) key: Bytes,
     pub(super) entry: E,
     pub(super) link: ChainLink,
+    pub(super) trace: Option<Bytes>,
 }
 
 impl<E> Made<E> {
@@ -152,9 +153,10 @@ fn try_make<A: Application, S: Store>(
     }
     let mut record =
         draft.application.encode(&entry).map_err(|error| Failed::Input(error.to_string()))?;
-    if let Some(carried) = ctx.carried {
+    let trace = ctx.carried;
+    if let Some(trace) = &trace {
         let name = CARRIED_HEADER.to_owned();
-        record.headers.push(RecordHeader { name, value: Some(carried) });
+        record.headers.push(RecordHeader { name, value: Some(trace.clone()) });
     }
     fold(draft.application, &mut overlay, &mut made.positions, (&header, &entry)).map_err(
         |error| match error {
@@ -168,7 +170,7 @@ fn try_make<A: Application, S: Store>(
     made.headers.push(header);
     if draft.keeps_entries == KeepsEntries::Yes {
         let (key, link) = (record.key.clone(), made.link());
-        made.entries.push(MadeEntry { key, entry, link });
+        made.entries.push(MadeEntry { key, entry, link, trace });
     }
     Ok(record)
 }

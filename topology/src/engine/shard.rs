@@ -263,6 +263,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     async fn look_after_timers(&mut self, running: &mut Running) -> Result<(), Setback> {
         let (wall_ms, now) = (self.parts.clock.wall_ms(), self.parts.clock.monotonic());
         running.timers_suspended = self.clock_guard.suspends(wall_ms, now, running.head.at_ms);
+        self.status.set_turned(wall_ms);
         self.status.set_timers_suspended(running.timers_suspended);
         self.status.set_timers(running.timers.len());
         if running.timers_suspended {

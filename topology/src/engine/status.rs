@@ -109,6 +109,7 @@ pub struct ShardStatus {
     seq: AtomicU64,
     /// By input topic, in the order of [`Topic::INPUTS`].
     lags: [AtomicU64; Topic::INPUTS.len()],
+    turned_at_ms: AtomicI64,
     timers: AtomicU64,
     timers_suspended: AtomicBool,
     inputs_waiting: AtomicBool,
@@ -138,6 +139,8 @@ pub struct ShardSnapshot {
     pub lag: u64,
     /// The same by topic.
     pub lags: Vec<(Topic, u64)>,
+    /// When the shard last turned, on the wall clock, milliseconds since the epoch; 0 before it ran.
+    pub turned_at_ms: i64,
     /// Timers that are set.
     pub timers: u64,
     /// Whether timers are suspended because the clock jumped.
@@ -173,6 +176,7 @@ impl ShardStatus {
             applied: AtomicI64::new(NO_OFFSET),
             seq: AtomicU64::default(),
             lags: Default::default(),
+            turned_at_ms: AtomicI64::default(),
             timers: AtomicU64::default(),
             timers_suspended: AtomicBool::default(),
             inputs_waiting: AtomicBool::default(),
@@ -213,6 +217,7 @@ impl ShardStatus {
             seq: load(&self.seq),
             lag: lags.iter().map(|(_, lag)| lag).sum(),
             lags,
+            turned_at_ms: self.turned_at_ms.load(Ordering::Relaxed),
             timers: load(&self.timers),
             timers_suspended: self.timers_suspended.load(Ordering::Relaxed),
             inputs_waiting: self.inputs_waiting.load(Ordering::Relaxed),
@@ -236,6 +241,10 @@ impl ShardStatus {
     pub(super) fn set_head(&self, head: &Head) {
         self.applied.store(head.applied.map_or(NO_OFFSET, Offset::number), Ordering::Relaxed);
         self.seq.store(head.seq, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_turned(&self, wall_ms: i64) {
+        self.turned_at_ms.store(wall_ms, Ordering::Relaxed);
     }
 
     pub(super) fn set_timers(&self, count: usize) {

@@ -45,6 +45,18 @@ pub struct JournalMeter {
     newest: IntGauge,
 }
 
+/// Shows when the newest entry was made.
+#[derive(Debug, Clone)]
+pub struct NewestEntry(IntGauge);
+
+impl NewestEntry {
+    /// When it was made, to the second; none before the first.
+    pub fn at(&self) -> Option<Timestamp> {
+        let seconds = self.0.get();
+        (seconds > 0).then(|| Timestamp::from_millis(seconds * 1000))
+    }
+}
+
 /// Counters by code of the one table; the last is for codes that it lacks.
 struct ByCode(Vec<IntCounter>);
 
@@ -128,6 +140,11 @@ impl JournalMeter {
             outstanding: gauge(Metric::OperationsOutstanding),
             newest: gauge(Metric::LastEntryTime),
         }
+    }
+
+    /// Shows when the newest entry was made.
+    pub fn newest(&self) -> NewestEntry {
+        NewestEntry(self.newest.clone())
     }
 
     /// Folds an entry of the past: only what gauges stand for changes.

@@ -19,7 +19,7 @@ mod sources;
 pub use calls::{Call, CallGauge};
 pub use exposure::{Exposure, Totals};
 pub use follower::{MetricsError, MetricsFollower};
-pub use journal::JournalMeter;
+pub use journal::{JournalMeter, NewestEntry};
 pub use registry::Metrics;
 pub use requests::{observed, routes};
 pub use samples::Samples;

@@ -47,7 +47,8 @@ async fn observe(State(meter): State<Arc<RequestMeter>>, request: Request, next:
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let endpoint = route.as_ref().map_or("none", MatchedPath::as_str);
-    let labels = [verb, endpoint, response.status().as_str()];
+    let status = response.status();
+    let labels = [verb, endpoint, status.as_str()];
     meter.requests.with_label_values(&labels).inc();
     let duration = meter.durations.with_label_values(&labels[..2]);
     duration.observe(began.elapsed().as_secs_f64());

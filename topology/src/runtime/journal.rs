@@ -16,13 +16,13 @@ use schemas::entry::Entry;
 use schemas::{Offset, Partition, PartitionCount};
 use tokio::sync::mpsc;
 
-use super::Shared;
+use super::{Shared, health};
 use crate::engine::feed::FeedSource;
 use crate::engine::kafka::tail::JournalTail;
 use crate::gateway_follower::{Checkpoint, GatewayFollower};
 use crate::ledger::Ledger;
+use crate::metrics::{self, CallGauge, Exposure, JournalMeter, MetricsFollower, NewestEntry};
 use crate::settings::GatewayKind;
-use crate::metrics::{self, CallGauge, Exposure, JournalMeter, MetricsFollower};
 use crate::takeover::Takeover;
 use crate::views::{self, ViewHead};
 
@@ -56,8 +56,9 @@ impl Followers {
         let ends = ends(shared, &tail).await;
         let views = start_views(shared, &tail, &ends, report)?;
         let gateway = start_gateway(shared, &tail, &ends, report)?;
-        let metrics = start_metrics(shared, &tail, &ends, report);
+        let (metrics, newest) = start_metrics(shared, &tail, &ends, report);
         metrics::watch_journal(&shared.metrics, tail.gauge(), Arc::clone(&shared.views));
+        shared.health.note_journal(tail.gauge(), newest);
         shared.background.spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
         Ok(Self { tail, views, gateway, metrics })
@@ -198,6 +199,7 @@ fn start_gateway(
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let settings = &shared.settings.gateway;
     let gateway = gateway_client(shared)?;
+    health::probe_gateway(shared, &gateway);
     let path = shared.directory.join("gateway-follower.checkpoint");
     let mut checkpoint = Checkpoint::read(&path);
     let count = shared.settings.partitions();
@@ -228,7 +230,7 @@ fn start_metrics(
     tail: &JournalTail<Ledger>,
     ends: &[Offset],
     report: &mpsc::Sender<anyhow::Error>,
-) -> tokio::task::JoinHandle<()> {
+) -> (tokio::task::JoinHandle<()>, NewestEntry) {
     let path = shared.directory.join("metrics-v1.checkpoint");
     let mut exposure = MetricsFollower::read(&path);
     let count = shared.settings.partitions();
@@ -239,9 +241,11 @@ fn start_metrics(
     let from = starts(&exposure.heads, count);
     let gateways = [shared.settings.gateway.gateway_name.clone()];
     let meter = JournalMeter::new(&shared.metrics, &gateways);
+    let newest = meter.newest();
     let counting = MetricsFollower::new(&shared.metrics, meter, exposure, ends.to_vec(), path);
     let follower = tail.follow("metrics", from, FOLLOWER_QUEUE);
-    spawn_reporting("the follower of the metrics", counting.run(follower), report)
+    let run = counting.run(follower);
+    (spawn_reporting("the follower of the metrics", run, report), newest)
 }
 
 /// Runs a follower; that it fails, or panics, is reported with its name.

@@ -12,6 +12,7 @@
 mod background;
 mod health;
 mod journal;
+mod memory;
 mod start;
 
 use std::collections::BTreeMap;
@@ -89,8 +90,7 @@ pub async fn run(
     let measured = metrics::routes(&shared.metrics);
     let measured = tokio::spawn(http::serve(listeners.metrics, measured, raised(stop)));
     let (report, mut ended) = mpsc::channel::<anyhow::Error>(8);
-    let probe = health::probe(Arc::clone(&shared.health), shared.connection.clone());
-    shared.background.spawn(probe);
+    health::probe(&shared);
     shared.background.spawn(health::watch_writer(shared.writer.clone(), report.clone()));
     let parts = start::parts(Arc::clone(&shared), report);
     tokio::pin!(parts);

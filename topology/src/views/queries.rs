@@ -78,6 +78,15 @@ impl PaymentViews {
         noted.map(|offset| Offset::new(offset).unwrap_or(Offset::ZERO)).collect()
     }
 
+    /// Reads rows from the disk; what there is, or why they cannot be read.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn probe(&self) -> Result<String, String> {
+        self.store.heads().map_err(|error| error.to_string())?;
+        Ok("rows can be read".to_owned())
+    }
+
     /// How many requests wait for a decision.
     pub fn waiters(&self) -> usize {
         self.outcomes.count()

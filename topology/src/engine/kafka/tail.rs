@@ -408,8 +408,7 @@ impl<A: Application> Tail<A> {
 
     /// Where reading stands, markers included.
     fn note_positions(&mut self) -> Result<(), TailError> {
-        let positions =
-            self.consumer.position().map_err(|error| client(&error))?;
+        let positions = self.consumer.position().map_err(|error| client(&error))?;
         for (partition, reached) in Partition::all(self.ends.count).zip(&mut self.reached) {
             if self.is_fed[partition.index()] {
                 continue;
