@@ -7,9 +7,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use schemas::SchemaId;
 use schemas::codec::{self, RecordKind, SchemaCatalog};
 use schemas::entry::Entry;
-use schemas::SchemaId;
 
 const RUN: Duration = Duration::from_secs(2);
 

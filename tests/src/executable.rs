@@ -6,9 +6,8 @@ use std::sync::LazyLock;
 static HOLDFAST: LazyLock<PathBuf> =
     LazyLock::new(|| find("HOLDFAST_BIN", "holdfast", "`cargo build`"));
 
-static FAILPOINTS: LazyLock<PathBuf> = LazyLock::new(|| {
-    find("HOLDFAST_FAILPOINTS_BIN", "holdfast-failpoints", "`make failpoints`")
-});
+static FAILPOINTS: LazyLock<PathBuf> =
+    LazyLock::new(|| find("HOLDFAST_FAILPOINTS_BIN", "holdfast-failpoints", "`make failpoints`"));
 
 /// The path of `holdfast`: `HOLDFAST_BIN`, else the one that cargo built beside this test.
 ///

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use topology::cli;
+use topology::logging::LoggingSettings;
 
 /// A payment makes some 500 small allocations on several threads.
 #[global_allocator]
@@ -16,6 +17,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true)]
 struct Arguments {
+    #[command(flatten)]
+    logging: LoggingSettings,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -31,12 +35,13 @@ enum Command {
     Load(Box<cli::load::LoadArguments>),
     Journal(cli::journal::JournalArguments),
     Config(cli::config::ConfigArguments),
+    Status(cli::status::StatusArguments),
 }
 
 /// What runs, whatever the binary is called.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    topology::logging::start();
+    topology::logging::start(&arguments.logging);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -58,6 +63,7 @@ pub fn main() -> ExitCode {
             Command::Audit(arguments) => cli::audit::audit(arguments).await,
             Command::Load(arguments) => cli::load::load(*arguments).await,
             Command::Journal(arguments) => cli::journal::journal(arguments).await,
+            Command::Status(arguments) => Ok(cli::status::status(arguments).await),
             Command::Config(arguments) => {
                 cli::config::config(&arguments).map(|()| ExitCode::SUCCESS)
             }

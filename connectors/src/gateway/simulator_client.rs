@@ -42,6 +42,7 @@ const MAX_CODE_CHARS: usize = 64;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Why a client cannot be made.
 #[derive(Debug, Error)]
@@ -64,6 +65,7 @@ pub enum GatewayClientError {
 pub struct SimulatorGateway {
     client: Client,
     charges: Url,
+    health: Url,
 }
 
 /// Body of a submission.
@@ -158,7 +160,24 @@ impl SimulatorGateway {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_CONNECTION_KEPT)
             .build()?;
-        Ok(Self { client, charges })
+        let mut health = charges.clone();
+        if let Ok(mut path) = health.path_segments_mut() {
+            path.pop().pop().push("health");
+        }
+        Ok(Self { client, charges, health })
+    }
+
+    /// Asks whether it is there, without charging anybody.
+    ///
+    /// # Errors
+    /// Why it does not answer well.
+    pub async fn probe(&self, at_most: Duration) -> Result<(), String> {
+        let answer = self.client.get(self.health.clone()).timeout(at_most).send().await;
+        match answer {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(format!("HTTP {}", answer.status().as_u16())),
+            Err(error) => Err(root_cause(&error)),
+        }
     }
 
     /// Tries `operation` once and says what became of it. Dropping the future before it completes
@@ -195,7 +214,7 @@ impl SimulatorGateway {
     }
 
     fn request(&self, operation: &OperationRequest) -> RequestBuilder {
-        match operation.kind {
+        let request = match operation.kind {
             OperationKind::Submit => self
                 .client
                 .post(self.charges.clone())
@@ -211,6 +230,10 @@ impl SimulatorGateway {
                 url.query_pairs_mut().append_pair("idempotency_key", &operation.idempotency_key);
                 self.client.get(url)
             }
+        };
+        match &operation.traceparent {
+            Some(traceparent) => request.header(TRACEPARENT, traceparent),
+            None => request,
         }
     }
 }
