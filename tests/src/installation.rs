@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::cluster::Cluster;
+use crate::gateway_admin::GatewayAdmin;
 use crate::wait::eventually;
 use crate::{executable, scratch};
 
@@ -32,7 +33,7 @@ pub const PARTITIONS: i32 = 2;
 /// From the start of the process to its readiness: topics, registry, restore.
 pub const READY_BOUND: Duration = Duration::from_secs(90);
 /// Until a process has ended that is to end by itself.
-const END_BOUND: Duration = Duration::from_secs(60);
+const END_BOUND: Duration = Duration::from_mins(1);
 /// From SIGTERM to the end.
 pub const STOP_BOUND: Duration = Duration::from_secs(20);
 
@@ -55,6 +56,8 @@ pub struct Installation {
     prefix: TopicPrefix,
     cluster: Cluster,
     directory: PathBuf,
+    /// Which state directory the application uses, counted from 1.
+    state: u32,
     environment: Vec<(String, String)>,
     api_port: u16,
     gateway_port: u16,
@@ -106,6 +109,7 @@ impl Installation {
             prefix,
             cluster,
             directory: scratch::directory(name),
+            state: 1,
             environment: environment.iter().map(owned).collect(),
             api_port: new_port(),
             gateway_port: new_port(),
@@ -133,7 +137,13 @@ impl Installation {
 
     /// Where the application keeps its stores and views.
     pub fn state_directory(&self) -> PathBuf {
-        self.directory.join("state")
+        self.directory.join(format!("state-{}", self.state))
+    }
+
+    /// From its next start on, the application has a new, empty state directory: it knows what the
+    /// log says and nothing else.
+    pub fn forget_state(&mut self) {
+        self.state += 1;
     }
 
     /// The base of the simulator's API.
@@ -149,6 +159,11 @@ impl Installation {
     /// What the application has logged since its first start.
     pub fn application_log(&self) -> String {
         fs::read_to_string(self.log_file(APPLICATION)).unwrap_or_default()
+    }
+
+    /// Somebody who tells the simulator what to do.
+    pub fn gateway_admin(&self) -> GatewayAdmin {
+        GatewayAdmin::new(self.gateway_url())
     }
 
     /// Somebody who calls its API.
@@ -270,14 +285,14 @@ impl Installation {
         panic!("the application still runs {STOP_BOUND:?} after {signal}");
     }
 
-    /// kill -9 of the gateway; returns when it is gone.
+    /// kill -9 of the gateway simulator; returns when it is gone.
     pub async fn kill_gateway(&mut self) {
         let mut child = self.gateway.take().expect("it was started");
         child.identity().signal(Signal::SIGKILL);
-        child.wait().await;
+        timeout(STOP_BOUND, child.wait()).await.expect("it is gone at once");
     }
 
-    /// Starts the gateway and waits until it answers.
+    /// Starts the gateway simulator and waits until it answers.
     pub async fn run_gateway(&mut self) {
         let arguments = [
             "gateway-sim".to_owned(),
@@ -286,9 +301,18 @@ impl Installation {
         ];
         let spec = self.child(GATEWAY, &executable::holdfast(), arguments.into(), &[]);
         self.gateway = Some(start(&spec));
+        self.gateway_answers().await;
+    }
+
+    /// Waits until the gateway simulator serves charges: no outage is in force.
+    pub async fn gateway_answers(&self) {
         let gateway = Caller::new(self.gateway_url());
         eventually(READY_BOUND, "the gateway simulator answers", async || {
-            gateway.send(Method::GET, "/health", &[], Vec::new()).await
+            match gateway.send(Method::GET, "/admin/outage", &[], Vec::new()).await {
+                Ok(answer) if answer.body["kind"].is_null() => Ok(()),
+                Ok(answer) => Err(answer.body.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
         })
         .await;
     }

@@ -18,6 +18,7 @@ pub mod containers;
 pub mod detour;
 pub mod example;
 pub mod executable;
+pub mod gateway_admin;
 pub mod installation;
 pub mod journal;
 pub mod process;

@@ -1,7 +1,9 @@
 //! Waiting for a condition, with a deadline: the only way in which these tests wait.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use schemas::Timestamp;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
@@ -31,4 +33,19 @@ pub async fn eventually<T, S: Debug>(
             Err(silence) => panic!("not within {bound:?}: {what}; {silence}; last seen: {last:?}"),
         }
     }
+}
+
+/// Waits until the clock on the wall is past this time.
+pub async fn past(time: Timestamp) {
+    let left = || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is past 1970");
+        let now = Timestamp::from_millis(i64::try_from(now.as_millis()).expect("not yet"));
+        // In the millisecond itself, it is not past yet.
+        time.plus(Duration::from_millis(1)).since(now)
+    };
+    let bound = left() + Duration::from_secs(10);
+    eventually(bound, &format!("it is past {time}"), async || {
+        if left().is_zero() { Ok(()) } else { Err(left()) }
+    })
+    .await;
 }

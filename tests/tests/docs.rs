@@ -137,13 +137,15 @@ fn topology_text() -> String {
 
 /// The table of `holdfast gateway-sim --help`, its columns as cells.
 fn magic_amounts() -> String {
-    let mut text =
-        String::from("| last four digits | for how long | what happens |\n|---|---|---|\n");
+    let mut text = String::from(
+        "| last four digits | name | for how long | what happens |\n|---|---|---|---|\n",
+    );
     for line in magic::help_table().lines().filter(|line| line.starts_with("  ")) {
         let cells: Vec<&str> =
             line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-        let [digits, lasts, meaning] = cells[..] else { panic!("not three cells: {line:?}") };
-        writeln!(text, "| {digits} | {lasts} | {meaning} |").expect("a string takes all");
+        let [digits, name, lasts, meaning] = cells[..] else { panic!("not four cells: {line:?}") };
+        writeln!(text, "| {digits} | `{name}` | {lasts} | {meaning} |")
+            .expect("a string takes all");
     }
     text
 }

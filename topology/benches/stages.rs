@@ -118,7 +118,7 @@ impl Run {
 
     fn handle(&mut self, topic: Topic, records: Vec<Record>) -> Handled {
         let mut handled = Vec::new();
-        let [mut decode, mut decide, mut encode, mut evolve, mut hash, mut write] =
+        let [mut reading, mut deciding, mut encoding, mut folding, mut hashing, mut writing] =
             [Duration::ZERO; 6];
         let next = &mut self.offsets[usize::from(topic == Topic::GatewayResults)];
         let from = *next;
@@ -137,7 +137,7 @@ impl Run {
             for record in batch {
                 let since = Instant::now();
                 let input = self.ledger.decode(record).expect("decodes");
-                let since = lap(&mut decode, since);
+                let since = lap(&mut reading, since);
                 let ctx = DecideContext {
                     partition: shard(),
                     at_ms: AT_MS,
@@ -152,16 +152,16 @@ impl Run {
                 };
                 let mut overlay = Overlay::new(&self.store, &mut changes);
                 let entry = self.ledger.decide(&overlay, input, &ctx).expect("decides");
-                let since = lap(&mut decide, since);
+                let since = lap(&mut deciding, since);
                 let encoded = self.ledger.encode(&entry).expect("encodes");
-                let since = lap(&mut encode, since);
+                let since = lap(&mut encoding, since);
                 let header = self.ledger.header(&entry);
                 fold(&self.ledger, &mut overlay, &mut self.positions, (&header, &entry))
                     .expect("folds");
-                let since = lap(&mut evolve, since);
+                let since = lap(&mut folding, since);
                 self.head.seq = header.seq;
                 self.head.hash = header.prev_hash.link(Some(&encoded.key), Some(&encoded.value));
-                lap(&mut hash, since);
+                lap(&mut hashing, since);
                 self.bytes += encoded.value.len();
                 let position = Position {
                     partition: shard(),
@@ -178,10 +178,10 @@ impl Run {
             let since = Instant::now();
             self.head.put(&mut changes);
             self.store.write(changes).expect("writes");
-            lap(&mut write, since);
+            lap(&mut writing, since);
         }
         let stages = ["decode input", "decide", "encode entry", "evolve", "hash", "store write"];
-        self.add(stages.into_iter().zip([decode, decide, encode, evolve, hash, write]));
+        self.add(stages.into_iter().zip([reading, deciding, encoding, folding, hashing, writing]));
         handled
     }
 

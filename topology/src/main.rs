@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 use topology::cli;
 use topology::logging::LoggingSettings;
 
@@ -42,7 +43,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     topology::logging::start(&arguments.logging);
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime(&arguments.command) {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime does not start: {error}");
@@ -76,4 +77,13 @@ pub fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// The gateway simulator has one thread: on a machine that it shares, waking another costs more
+/// than it gains. All others have one per core.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    if matches!(command, Command::GatewaySim(_)) {
+        return Builder::new_current_thread().enable_all().build();
+    }
+    Runtime::new()
 }

@@ -3,6 +3,7 @@
 //! - [`operation`]: what is asked of a gateway, and the classified answer that goes back.
 //! - [`classification`]: the one table from "what came back over the wire" to an outcome class.
 //! - [`client`]: the clients of all kinds of gateways as one type.
+//! - `exchange`: one HTTP request and its answer, sent at most once.
 //! - [`simulator_client`]: the HTTP client of a gateway of kind `simulator`.
 //! - [`simulator`]: that gateway itself, a real and stateful HTTP server that misbehaves on
 //!   request.
@@ -14,6 +15,7 @@
 pub mod classification;
 pub mod client;
 pub mod evidence;
+mod exchange;
 pub mod operation;
 pub mod simulator;
 pub mod simulator_client;

@@ -1,24 +1,21 @@
-//! The HTTP client of a gateway of kind `simulator`.
+//! The client of a gateway of kind `simulator`.
 //!
-//! Invariants: one operation is one HTTP exchange, tried once: redirects, the client's own retries
-//! and proxies of the environment are off; the call's time covers connecting, sending and reading
-//! the answer; an answer is read up to a limit. What came back is described here and judged by the
-//! one table in [`super::classification`].
-//!
-//! Connections are kept and used again. A kept connection that turns out closed before the request
-//! was handed to it is replaced (no byte was sent); one that breaks later is a lost connection.
+//! Invariants: one operation is one HTTP exchange, tried once ([`super::exchange`]); the call's time
+//! covers connecting, sending and reading the answer. What came back is described here and judged
+//! by the one table in [`super::classification`].
 //!
 //! It deliberately does not know whether the operation may still be sent (`not_after`), whether it
 //! was tried before, or what happens next.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, Url};
+use axum::body::Bytes;
+use axum::http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -26,15 +23,9 @@ use uuid::Uuid;
 
 use super::classification::{AnswerKind, BodyReading, OperationKind, OutcomeClass, classify};
 use super::evidence::{Evidence, EvidenceFields};
+use super::exchange::{Answer, MAX_ANSWER_BYTES, Peer, Unanswered};
 use super::operation::{OperationAnswer, OperationRequest, Outcome};
 
-/// Longest answer that is read: a charge has some 400 bytes.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// Longest time for making a connection. Shorter than a call, so that a host that is not there is
-/// told apart from a gateway that does not answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an unused connection is kept: shorter than the minute after which middle boxes forget.
-const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(45);
 /// Longest gateway reference, in characters.
 const MAX_REFERENCE_CHARS: usize = 128;
 /// Longest decline code, in characters.
@@ -57,15 +48,16 @@ pub enum GatewayClientError {
     },
     /// The HTTP client cannot be set up, for want of TLS roots for instance.
     #[error("the HTTP client of the gateway cannot be set up: {0}")]
-    Client(#[from] reqwest::Error),
+    Client(String),
 }
 
 /// Client of one gateway of kind `simulator`; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct SimulatorGateway {
-    client: Client,
-    charges: Url,
-    health: Url,
+    peer: Peer,
+    host: HeaderValue,
+    charges: Uri,
+    health: Uri,
 }
 
 /// Body of a submission.
@@ -79,15 +71,23 @@ struct Submission<'a> {
 
 /// A charge as the gateway tells it; fields that are not needed are ignored.
 #[derive(Debug, Deserialize)]
-struct ChargeBody {
-    id: String,
+struct ChargeBody<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
     status: ChargeBodyStatus,
-    decline_code: Option<String>,
+    #[serde(borrow)]
+    decline_code: Option<Cow<'a, str>>,
     amount: i64,
-    currency: String,
-    reference: String,
-    attempt_id: String,
-    idempotency_key: String,
+    #[serde(borrow)]
+    currency: Cow<'a, str>,
+    #[serde(borrow)]
+    reference: Cow<'a, str>,
+    #[serde(borrow)]
+    attempt_id: Cow<'a, str>,
+    #[serde(borrow)]
+    idempotency_key: Cow<'a, str>,
+    /// A charge that is an error as well contradicts itself.
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -99,10 +99,13 @@ enum ChargeBodyStatus {
 
 /// Answer to an inquiry.
 #[derive(Debug, Deserialize)]
-struct InquiryBody {
+struct InquiryBody<'a> {
     found: bool,
-    idempotency_key: String,
-    charge: Option<ChargeBody>,
+    #[serde(borrow)]
+    idempotency_key: Cow<'a, str>,
+    #[serde(borrow)]
+    charge: Option<ChargeBody<'a>>,
+    error: Option<IgnoredAny>,
 }
 
 /// The gateway's error body.
@@ -118,17 +121,17 @@ struct ErrorDetail {
 }
 
 /// What was recognised in a body.
-enum Recognised {
-    Charge(ChargeBody),
+enum Recognised<'a> {
+    Charge(ChargeBody<'a>),
     NothingFound,
     Error(ErrorBody),
     Nothing,
 }
 
 /// One call as it was seen, before it is judged.
-struct Observation {
+struct Observation<'a> {
     answer: AnswerKind,
-    recognised: Recognised,
+    recognised: Recognised<'a>,
     /// What a person would say of it.
     reason: String,
     evidence: Evidence,
@@ -137,34 +140,30 @@ struct Observation {
 impl SimulatorGateway {
     /// A client of the gateway at `base_url`, such as `http://127.0.0.1:8090`.
     pub fn new(base_url: &str) -> Result<Self, GatewayClientError> {
-        let refused = |reason: String| GatewayClientError::BaseUrl {
+        let refused = |reason: &str| GatewayClientError::BaseUrl {
             // Whatever stands before an @ is a password and must not reach a log.
             url: base_url.rsplit('@').next().unwrap_or_default().to_owned(),
-            reason,
+            reason: reason.to_owned(),
         };
-        let mut charges = Url::parse(base_url).map_err(|error| refused(error.to_string()))?;
-        if !matches!(charges.scheme(), "http" | "https") || !charges.has_host() {
-            return Err(refused("it must start with http:// or https:// and name a host".into()));
+        let base: Uri = base_url.parse().map_err(|_| refused("it is not a URL"))?;
+        let authority = base.authority().filter(|authority| !authority.host().is_empty());
+        let is_http = matches!(base.scheme_str(), Some("http" | "https"));
+        let (true, Some(authority)) = (is_http, authority) else {
+            return Err(refused("it must start with http:// or https:// and name a host"));
+        };
+        if authority.as_str().contains('@') || base.query().is_some() {
+            return Err(refused("it must not have credentials or a query"));
         }
-        charges
-            .path_segments_mut()
-            .map_err(|()| refused("it cannot have a path".into()))?
-            .pop_if_empty()
-            .extend(["v1", "charges"]);
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_CONNECTION_KEPT)
-            .build()?;
-        let mut health = charges.clone();
-        if let Ok(mut path) = health.path_segments_mut() {
-            path.pop().pop().push("health");
-        }
-        Ok(Self { client, charges, health })
+        let host = HeaderValue::try_from(authority.as_str())
+            .map_err(|_| refused("its host cannot be sent"))?;
+        let path = base.path().trim_end_matches('/');
+        let under = |name: &str| {
+            let uri = format!("{path}/{name}").parse::<Uri>();
+            uri.map_err(|_| refused("its path cannot be sent"))
+        };
+        let (charges, health) = (under("v1/charges")?, under("health")?);
+        let peer = Peer::new(base).map_err(GatewayClientError::Client)?;
+        Ok(Self { peer, host, charges, health })
     }
 
     /// Asks whether it is there, without charging anybody.
@@ -172,122 +171,102 @@ impl SimulatorGateway {
     /// # Errors
     /// Why it does not answer well.
     pub async fn probe(&self, at_most: Duration) -> Result<(), String> {
-        let answer = self.client.get(self.health.clone()).timeout(at_most).send().await;
-        match answer {
-            Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) => Err(format!("HTTP {}", answer.status().as_u16())),
-            Err(error) => Err(root_cause(&error)),
+        let request = Request::get(self.health.clone()).header(HOST, self.host.clone());
+        let request = request.body(Full::default()).map_err(|error| error.to_string())?;
+        match self.peer.exchange(request, Instant::now() + at_most).await {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+            Ok(answer) => Err(format!("HTTP {}", answer.status)),
+            Err(Unanswered::NotConnected(reason) | Unanswered::Lost(reason)) => Err(reason),
+            Err(Unanswered::TimedOut) => {
+                Err(format!("no answer within {} ms", at_most.as_millis()))
+            }
         }
     }
 
     /// Tries `operation` once and says what became of it. Dropping the future before it completes
     /// leaves the outcome unknown.
     pub async fn perform(&self, operation: &OperationRequest) -> OperationAnswer {
-        let observation = self.call(operation).await;
-        judge(operation.kind, observation)
-    }
-
-    async fn call(&self, operation: &OperationRequest) -> Observation {
-        let exchange = async {
-            let response = self.request(operation).send().await?;
-            read_answer(response).await
-        };
-        // A process that was paused while it connected must not send when it wakes: the deadline is
-        // looked at before the exchange is.
-        let until = operation.begun + operation.call_timeout;
-        let exchange = async {
-            let mut exchange = pin!(exchange);
-            poll_fn(|context| match exchange.as_mut() {
-                _ if Instant::now() >= until => Poll::Ready(None),
-                exchange => exchange.poll(context).map(Some),
-            })
-            .await
-        };
-        match tokio::time::timeout_at(until, exchange).await {
-            Ok(Some(Ok(answer))) => observe(operation, &answer),
-            Ok(Some(Err(failure))) => observe_failure(&failure),
-            Ok(None) | Err(_) => {
-                let waited = operation.call_timeout.as_millis();
-                unanswered(AnswerKind::TimedOut, format!("no answer within {waited} ms"))
+        let request = match self.request(operation) {
+            Ok(request) => request,
+            // A request that cannot be built is not sent.
+            Err(error) => {
+                let observation = unanswered(AnswerKind::NotConnected, error.to_string());
+                return judge(operation.kind, observation);
             }
+        };
+        let until = operation.begun + operation.call_timeout;
+        match self.peer.exchange(request, until).await {
+            Ok(answer) => judge(operation.kind, observe(operation, &answer)),
+            Err(failure) => judge(operation.kind, observe_failure(operation, failure)),
         }
     }
 
-    fn request(&self, operation: &OperationRequest) -> RequestBuilder {
-        let request = match operation.kind {
-            OperationKind::Submit => self
-                .client
-                .post(self.charges.clone())
-                .header(IDEMPOTENCY_KEY, &operation.idempotency_key)
-                .json(&Submission {
+    fn request(
+        &self,
+        operation: &OperationRequest,
+    ) -> Result<Request<Full<Bytes>>, axum::http::Error> {
+        let key = &operation.idempotency_key;
+        let mut request = Request::builder().header(HOST, self.host.clone());
+        if let Some(traceparent) = &operation.traceparent {
+            request = request.header(TRACEPARENT, traceparent);
+        }
+        match operation.kind {
+            OperationKind::Submit => {
+                let body = serde_json::to_vec(&Submission {
                     amount: operation.amount_minor,
                     currency: &operation.currency,
                     reference: operation.payment_id,
                     attempt_id: operation.attempt_id,
-                }),
-            OperationKind::Inquire => {
-                let mut url = self.charges.clone();
-                url.query_pairs_mut().append_pair("idempotency_key", &operation.idempotency_key);
-                self.client.get(url)
+                });
+                let body = body.expect("a submission has only strings and integers");
+                request
+                    .method(Method::POST)
+                    .uri(self.charges.clone())
+                    .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                    .header(IDEMPOTENCY_KEY, key)
+                    .body(Full::from(body))
             }
-        };
-        match &operation.traceparent {
-            Some(traceparent) => request.header(TRACEPARENT, traceparent),
-            None => request,
+            OperationKind::Inquire => {
+                let uri = format!("{}?idempotency_key={}", self.charges, percent_encoded(key));
+                request.method(Method::GET).uri(uri).body(Full::default())
+            }
         }
     }
 }
 
-/// An answer that was received whole, or up to the limit.
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    /// At most [`MAX_ANSWER_BYTES`] and one chunk.
-    body: Vec<u8>,
-}
-
-async fn read_answer(mut response: Response) -> reqwest::Result<Answer> {
-    let mut body = Vec::new();
-    while body.len() <= MAX_ANSWER_BYTES {
-        let Some(chunk) = response.chunk().await? else {
-            break;
-        };
-        body.extend_from_slice(&chunk);
+/// Everything but unreserved characters as `%XX`.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
     }
-    let headers = std::mem::take(response.headers_mut());
-    Ok(Answer { status: response.status().as_u16(), headers, body })
+    encoded
 }
 
-/// What a failure of the HTTP client says about the bytes of the request.
-fn observe_failure(failure: &reqwest::Error) -> Observation {
-    // A request that cannot be built is not sent; connecting comes before sending. Everything else,
-    // also what nobody thought of, may have sent bytes.
-    let answer = if failure.is_builder() || failure.is_connect() {
-        AnswerKind::NotConnected
-    } else if failure.is_timeout() {
-        AnswerKind::TimedOut
-    } else {
-        AnswerKind::ConnectionLost
-    };
-    unanswered(answer, root_cause(failure))
-}
-
-/// The innermost error: the outer ones repeat the URL.
-fn root_cause(failure: &dyn std::error::Error) -> String {
-    let mut cause = failure;
-    while let Some(inner) = cause.source() {
-        cause = inner;
+/// What a failure of the exchange says about the bytes of the request.
+fn observe_failure(operation: &OperationRequest, failure: Unanswered) -> Observation<'static> {
+    match failure {
+        Unanswered::NotConnected(reason) => unanswered(AnswerKind::NotConnected, reason),
+        Unanswered::Lost(reason) => unanswered(AnswerKind::ConnectionLost, reason),
+        Unanswered::TimedOut => {
+            let waited = operation.call_timeout.as_millis();
+            unanswered(AnswerKind::TimedOut, format!("no answer within {waited} ms"))
+        }
     }
-    cause.to_string().chars().take(MAX_REFERENCE_CHARS).collect()
 }
 
-fn unanswered(answer: AnswerKind, reason: String) -> Observation {
+fn unanswered(answer: AnswerKind, reason: String) -> Observation<'static> {
     let mut fields = EvidenceFields::default();
     fields.text("failure", &reason);
     Observation { answer, recognised: Recognised::Nothing, reason, evidence: fields.finish() }
 }
 
-fn observe(operation: &OperationRequest, answer: &Answer) -> Observation {
+fn observe<'a>(operation: &OperationRequest, answer: &'a Answer) -> Observation<'a> {
     let recognised = recognise(operation, &answer.body);
     let reading = match &recognised {
         Recognised::Charge(charge) if !charge.is_of(operation) => BodyReading::ChargeOfAnother,
@@ -315,16 +294,17 @@ fn observe(operation: &OperationRequest, answer: &Answer) -> Observation {
     Observation { answer, recognised, reason, evidence }
 }
 
-fn recognise(operation: &OperationRequest, body: &[u8]) -> Recognised {
+fn recognise<'a>(operation: &OperationRequest, body: &'a [u8]) -> Recognised<'a> {
     if body.len() > MAX_ANSWER_BYTES {
         return Recognised::Nothing;
     }
-    if let Ok(error) = serde_json::from_slice::<ErrorBody>(body) {
-        return Recognised::Error(error);
-    }
     let charge = match operation.kind {
-        OperationKind::Submit => serde_json::from_slice(body).ok(),
-        OperationKind::Inquire => match serde_json::from_slice::<InquiryBody>(body) {
+        OperationKind::Submit => match serde_json::from_slice::<ChargeBody<'_>>(body) {
+            Ok(charge) if charge.error.is_none() => Some(charge),
+            Ok(_) | Err(_) => None,
+        },
+        OperationKind::Inquire => match serde_json::from_slice::<InquiryBody<'_>>(body) {
+            Ok(InquiryBody { error: Some(_), .. }) => None,
             Ok(InquiryBody { found: true, charge, .. }) => charge,
             Ok(inquiry) if inquiry.idempotency_key == operation.idempotency_key => {
                 return match inquiry.charge {
@@ -337,12 +317,13 @@ fn recognise(operation: &OperationRequest, body: &[u8]) -> Recognised {
         },
     };
     match charge {
-        Some(charge) if ChargeBody::is_plausible(&charge) => Recognised::Charge(charge),
-        Some(_) | None => Recognised::Nothing,
+        Some(charge) if charge.is_plausible() => Recognised::Charge(charge),
+        Some(_) => Recognised::Nothing,
+        None => serde_json::from_slice(body).map_or(Recognised::Nothing, Recognised::Error),
     }
 }
 
-fn evidence_of(answer: &Answer, recognised: &Recognised) -> Evidence {
+fn evidence_of(answer: &Answer, recognised: &Recognised<'_>) -> Evidence {
     let mut fields = EvidenceFields::default();
     fields.number("http_status", i64::from(answer.status));
     let headers = [("request_id", &REQUEST_ID), ("retry_after", &RETRY_AFTER)];
@@ -373,7 +354,7 @@ fn evidence_of(answer: &Answer, recognised: &Recognised) -> Evidence {
     fields.finish()
 }
 
-impl ChargeBody {
+impl ChargeBody<'_> {
     fn is_of(&self, operation: &OperationRequest) -> bool {
         self.idempotency_key == operation.idempotency_key
             && Uuid::parse_str(&self.reference) == Ok(operation.payment_id)
@@ -386,7 +367,7 @@ impl ChargeBody {
             && self.id.bytes().all(|byte| byte.is_ascii_graphic());
         let currency =
             self.currency.len() == 3 && self.currency.bytes().all(|byte| byte.is_ascii_uppercase());
-        let code = |code: &String| {
+        let code = |code: &Cow<'_, str>| {
             (1..=MAX_CODE_CHARS).contains(&code.len())
                 && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
@@ -408,16 +389,16 @@ impl ErrorBody {
 }
 
 /// The outcome of an observation: the class from the table, the facts from the body.
-fn judge(operation: OperationKind, observation: Observation) -> OperationAnswer {
+fn judge(operation: OperationKind, observation: Observation<'_>) -> OperationAnswer {
     let Observation { answer, recognised, reason, evidence } = observation;
     let outcome = match (classify(operation, answer), recognised) {
         (OutcomeClass::Success, Recognised::Charge(charge)) => Outcome::Success {
-            gateway_reference: charge.id,
+            gateway_reference: charge.id.into_owned(),
             amount_minor: charge.amount,
-            currency: charge.currency,
+            currency: charge.currency.into_owned(),
         },
         (OutcomeClass::Decline, Recognised::Charge(charge)) => {
-            let code = charge.decline_code.unwrap_or_default();
+            let code = charge.decline_code.unwrap_or_default().into_owned();
             Outcome::Decline { message: decline_message(&code).to_owned(), code }
         }
         (OutcomeClass::NotSent, _) => Outcome::NotSent { reason },

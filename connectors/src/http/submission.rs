@@ -52,7 +52,7 @@ impl Api {
         request: Request,
         deadline: Instant,
     ) -> Result<Option<CommandOutcome>, Problem> {
-        let _admitted = self.admission.undecided(wallet).map_err(|code| Problem::of(code))?;
+        let _admitted = self.admission.undecided(wallet).map_err(Problem::of)?;
         // Whoever cannot be decided in time is told now, while the log still has only those who can.
         let wait = self.ports.log.expected_wait(wallet, &request);
         if let Some(late) = wait.checked_sub(self.options.decision_timeout) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use connectors::gateway::operation::{OperationAnswer, OperationKind, OperationRequest, Outcome};
+use connectors::gateway::simulator::behaviour::Behaviour;
 use connectors::gateway::simulator::ground_truth::{Charge, ChargeStatus};
 use connectors::gateway::simulator::{Pace, Simulator, SimulatorError, SimulatorOptions};
 use connectors::gateway::simulator_client::SimulatorGateway;
@@ -29,8 +30,10 @@ pub struct Running {
 
 impl Running {
     pub async fn start(state_dir: &Path) -> Self {
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let options = SimulatorOptions { listen, state_dir: state_dir.to_owned(), pace: PACE };
+        Self::serve(options(state_dir)).await
+    }
+
+    pub async fn serve(options: SimulatorOptions) -> Self {
         let simulator = Simulator::bind(options).await.unwrap();
         let address = simulator.local_addr();
         let (stop, stopped) = oneshot::channel();
@@ -67,6 +70,16 @@ impl Running {
     }
 }
 
+/// A well-behaved simulator on a free port.
+pub fn options(state_dir: &Path) -> SimulatorOptions {
+    SimulatorOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        state_dir: state_dir.to_owned(),
+        pace: PACE,
+        behaviour: Behaviour::good(1),
+    }
+}
+
 pub fn raw_client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
@@ -87,7 +100,12 @@ pub fn submit(amount_minor: i64) -> OperationRequest {
 
 pub fn inquiry(operation: &OperationRequest) -> OperationRequest {
     let (kind, call_timeout) = (OperationKind::Inquire, PATIENT);
-    OperationRequest { kind, call_timeout, ..operation.clone() }
+    OperationRequest { kind, call_timeout, ..again(operation) }
+}
+
+/// The same operation, its time beginning now.
+pub fn again(operation: &OperationRequest) -> OperationRequest {
+    OperationRequest { begun: Instant::now(), ..operation.clone() }
 }
 
 /// Outcomes without their particulars.
@@ -121,7 +139,7 @@ pub async fn until(
 ) -> OperationAnswer {
     let deadline = Instant::now() + PATIENT;
     loop {
-        let answer = gateway.perform(operation).await;
+        let answer = gateway.perform(&again(operation)).await;
         if done(&answer) {
             return answer;
         }

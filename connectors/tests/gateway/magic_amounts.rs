@@ -90,13 +90,13 @@ async fn without_http_every_magic_amount_comes_to_the_same() {
         std::fs::read_to_string(file).unwrap().lines().count()
     };
     for magic in MagicAmount::all() {
-        let Some((first, inquired, second, charges)) = expected(magic) else { continue };
+        let Some((first, inquired, second, wanted)) = expected(magic) else { continue };
         let operation = submit(70_000 + magic.ending());
         let before = charged();
         let hurried = OperationRequest { call_timeout: PACE.short * 2, ..operation.clone() };
         let answer = gateway.perform(&hurried).await;
         assert_eq!(class(&answer), first, "{magic:?} {answer:?}");
-        assert_eq!(charged() - before, charges, "{magic:?}");
+        assert_eq!(charged() - before, wanted, "{magic:?}");
         let answer = gateway.perform(&inquiry(&operation)).await;
         assert_eq!(class(&answer), inquired, "{magic:?} {answer:?}");
         for again in [&operation, &inquiry(&operation), &operation] {

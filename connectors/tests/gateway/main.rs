@@ -2,6 +2,7 @@
 //! of each answer, and what the ground truth says really happened.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod admin;
 mod harness;
 mod magic_amounts;
 mod simulator;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use connectors::gateway::operation::{OperationAnswer, OperationRequest, Outcome};
 use connectors::gateway::simulator::ground_truth::{ChargeStatus, FILE_NAME};
 use connectors::gateway::simulator::magic::MagicAmount;
-use connectors::gateway::simulator::{Simulator, SimulatorError, SimulatorOptions};
+use connectors::gateway::simulator::{Simulator, SimulatorError};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{Class, PACE, Running, class, inquiry, raw_client, submit, until};
+use crate::harness::{Class, Running, class, inquiry, options, raw_client, submit, until};
 
 #[tokio::test]
 async fn an_ordinary_charge_succeeds_and_is_found() {
@@ -122,7 +122,8 @@ async fn the_ground_truth_has_every_charge_once() {
     for _ in 0..1_000 {
         let (gateway, operation) = (gateway.clone(), submit(100));
         calls.spawn(async move {
-            assert_eq!(class(&gateway.perform(&operation).await), Class::Success);
+            let answer = gateway.perform(&operation).await;
+            assert_eq!(class(&answer), Class::Success, "{answer:?}");
             operation.idempotency_key
         });
     }
@@ -158,9 +159,7 @@ async fn a_stop_ends_silent_calls_at_once() {
 async fn a_state_directory_serves_one_simulator() {
     let directory = tempfile::tempdir().unwrap();
     let running = Running::start(directory.path()).await;
-    let listen = "127.0.0.1:0".parse().unwrap();
-    let state_dir = directory.path().to_owned();
-    let second = Simulator::bind(SimulatorOptions { listen, state_dir, pace: PACE }).await;
+    let second = Simulator::bind(options(directory.path())).await;
     assert!(matches!(second, Err(SimulatorError::GroundTruth(_))), "{second:?}");
     running.stop().await;
 }

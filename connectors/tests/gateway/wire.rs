@@ -1,9 +1,11 @@
 //! Connections that fail and bytes that are no answer of the gateway.
 
+use std::time::Duration;
+
 use connectors::gateway::operation::{OperationAnswer, OperationRequest};
 use connectors::gateway::simulator_client::SimulatorGateway;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 use crate::harness::{Class, Running, class, inquiry, submit};
@@ -97,4 +99,67 @@ fn a_base_url_that_is_none_is_refused_without_its_password() {
         let refused = SimulatorGateway::new(url).unwrap_err().to_string();
         assert!(!refused.contains("secret"), "{refused}");
     }
+}
+
+/// Reads one request and answers that nothing is known of its key.
+async fn answer_not_found(connection: &mut TcpStream, key: &str) {
+    let mut request = vec![0; 4096];
+    assert!(connection.read(&mut request).await.unwrap() > 0);
+    let body = format!(r#"{{"found":false,"idempotency_key":"{key}"}}"#);
+    let length = body.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+    connection.write_all(answer.as_bytes()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_replaced_when_it_was_closed_and_lost_when_it_breaks() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway =
+        SimulatorGateway::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let operation = submit(10_000);
+    let key = operation.idempotency_key.as_str();
+    let asked = inquiry(&operation);
+    let first = async {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        answer_not_found(&mut connection, key).await;
+        connection
+    };
+    let (answer, connection) = tokio::join!(gateway.perform(&asked), first);
+    assert_eq!(class(&answer), Class::NotFound);
+
+    // Closed between two calls: nothing was sent on it, so that another one may be made.
+    drop(connection);
+    tokio::task::yield_now().await;
+    let second = async {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        answer_not_found(&mut connection, key).await;
+        connection
+    };
+    let (answer, mut connection) = tokio::join!(gateway.perform(&asked), second);
+    assert_eq!(class(&answer), Class::NotFound);
+
+    // Closed when the request was there: it is not sent again.
+    let third = async {
+        let mut request = vec![0; 4096];
+        assert!(connection.read(&mut request).await.unwrap() > 0);
+        drop(connection);
+        listener.accept().await
+    };
+    tokio::select! {
+        again = third => panic!("the client tried again: {again:?}"),
+        answer = gateway.perform(&operation) => assert_eq!(class(&answer), Class::Unknown),
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_for_a_call_whose_time_is_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway =
+        SimulatorGateway::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let late = OperationRequest { call_timeout: Duration::ZERO, ..submit(10_000) };
+    let answer = tokio::select! {
+        called = listener.accept() => panic!("{called:?}"),
+        answer = gateway.perform(&late) => answer,
+    };
+    assert_eq!(class(&answer), Class::NotSent);
 }

@@ -224,7 +224,7 @@ fn route_of(path: &str) -> Option<&'static str> {
 #[test]
 fn the_routes_are_those_of_the_router() {
     let source = include_str!("../../src/http/router.rs");
-    let (base, rest) = source.split_once(".nest(BASE_PATH").unwrap();
+    let (base, rest) = source.split_once(".route_layer(").unwrap();
     let paths = |text: &str, prefix: &str| -> Vec<String> {
         let found = text.split(".route(").skip(1).filter_map(|route| route.split('"').nth(1));
         found.map(|path| format!("{prefix}{path}")).collect()

@@ -100,8 +100,9 @@ pub(crate) fn assert_saga_is(
         .filter(|operation| operation.answer.is_none())
         .map(|operation| operation.seq)
         .collect();
-    let expected = attempt.map(|attempt| attempt.unanswered.iter().copied().collect());
-    assert_eq!(unanswered, expected.unwrap_or_else(Vec::new));
+    let expected: Option<Vec<_>> =
+        attempt.map(|attempt| attempt.unanswered.iter().copied().collect());
+    assert_eq!(unanswered, expected.unwrap_or_default());
 }
 
 fn name(event: &TimelineEvent) -> &'static str {

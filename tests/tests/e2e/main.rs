@@ -12,6 +12,7 @@ mod crash_windows;
 mod crashes;
 mod direct_producers;
 mod gateway_faults;
+mod gateway_follower;
 mod idempotency;
 mod kill_schedule;
 mod killed_run;

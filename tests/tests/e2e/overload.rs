@@ -1,5 +1,5 @@
-//! More than can be done: what is refused is refused at once and by name, what was accepted is done,
-//! whoever only looks is answered, and memory stays bounded.
+//! More than can be done: what is refused is refused at once and by name, what was accepted is
+//! done, whoever only looks is answered, and memory stays bounded.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use connectors::gateway::simulator::behaviour::Behaviour;
 use connectors::gateway::simulator::{Pace, Simulator, SimulatorOptions, magic};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,6 +23,16 @@ pub struct GatewaySimArguments {
     /// one simulator at a time.
     #[arg(long, value_name = "DIRECTORY", default_value = ".holdfast/gateway-sim")]
     pub state_dir: PathBuf,
+
+    /// Where the randomness of the behaviour begins, so that a run repeats. Random, and logged, by
+    /// default.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+
+    /// How it behaves from the start, as in PUT /admin/behaviour:
+    /// `{"latency": {"fixed_ms": 20}, "percent": {"timeout_after_charging": 1}}`.
+    #[arg(long, value_name = "JSON")]
+    pub behaviour: Option<Behaviour>,
 }
 
 /// Runs the simulator until SIGINT or SIGTERM, then stops gracefully.
@@ -31,8 +42,13 @@ pub struct GatewaySimArguments {
 pub async fn gateway_sim(arguments: GatewaySimArguments) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
-    let GatewaySimArguments { listen, state_dir } = arguments;
-    let options = SimulatorOptions { listen, state_dir, pace: Pace::default() };
+    let GatewaySimArguments { listen, state_dir, seed, behaviour } = arguments;
+    let mut behaviour = behaviour.unwrap_or_default();
+    // A seed in the behaviour is a seed as well; 0 is what stands there for none.
+    if let Some(seed) = seed.or_else(|| (behaviour.seed == 0).then(rand::random)) {
+        behaviour.seed = seed;
+    }
+    let options = SimulatorOptions { listen, state_dir, pace: Pace::default(), behaviour };
     let simulator = Simulator::bind(options).await?;
     simulator
         .serve(async move {

@@ -142,9 +142,9 @@ fn show(arguments: &JournalArguments) -> anyhow::Result<u64> {
         Ok(if is_all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
     if arguments.follow {
-        reader.follow(&extents, visit)?
+        reader.follow(&extents, visit)?;
     } else {
-        read(&reader, &extents, visit)?
+        read(&reader, &extents, visit)?;
     }
     Ok(shown)
 }

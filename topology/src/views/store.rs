@@ -201,10 +201,7 @@ impl ViewStore {
         &'a self,
         column: &str,
         mode: IteratorMode<'_>,
-    ) -> Result<
-        impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>> + 'a,
-        ViewStoreError,
-    > {
+    ) -> Result<impl Iterator<Item = Scanned> + 'a, ViewStoreError> {
         if !self.recent().unwritten().is_empty() {
             self.flush()?;
         }
@@ -238,6 +235,9 @@ impl Drop for ViewStore {
         }
     }
 }
+
+/// A row of a column, or why it cannot be read.
+pub(super) type Scanned = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>;
 
 pub(super) fn head_row(partition: Partition, head: &ViewHead) -> (Vec<u8>, Vec<u8>) {
     (partition.number().to_be_bytes().to_vec(), encode_row(head))

@@ -4,11 +4,10 @@
 //! `RocksDB` never has to sort them again. A payment's own row names its latest entry, and each row
 //! the one before.
 
+use processors::encode_row;
 use schemas::Position;
 use schemas::read_model::PaymentRow;
 use schemas::timeline::TimelineRow;
-
-use processors::encode_row;
 
 use crate::engine::rows::Rows;
 
@@ -18,10 +17,10 @@ use super::store::{TIMELINE, ViewStore, ViewStoreError};
 /// five minutes. What is older still stands in the journal.
 const MAX_ROWS: usize = 20_000;
 
-/// Adds timeline rows to a set of changes.
-pub(super) fn put(changes: &mut Rows, rows: &[TimelineRow]) {
-    for row in rows {
-        changes.insert(TIMELINE, key(row.position).to_vec(), Some(encode_row(row)));
+/// Adds rows to those of a batch.
+pub(super) fn put(rows: &mut Rows, timeline: &[TimelineRow]) {
+    for row in timeline {
+        rows.insert(TIMELINE, key(row.position).to_vec(), Some(encode_row(row)));
     }
 }
 

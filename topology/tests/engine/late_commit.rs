@@ -26,9 +26,9 @@ const SOME: u64 = 40;
 pub async fn a_late_end_of_a_kafka_transaction_is_refused(address: &str) {
     for (trick, name) in [(Trick::Late, "late"), (Trick::AnswerLost, "lost")] {
         let mut meddler = Meddler::before(address).await;
-        let (direct, meddled) =
+        let (direct, delayed) =
             (Arc::new(House::new(address, name)), House::new(&meddler.address(), name));
-        let (owner, rounds) = (meddled.shard(), Arc::clone(&direct));
+        let (owner, rounds) = (delayed.shard(), Arc::clone(&direct));
         direct.prepare();
         let owner = handle(owner, rounds.clone(), SOME).await;
         assert_eq!(owner.status().snapshot().rebuilds, 0, "nothing was disturbed yet");

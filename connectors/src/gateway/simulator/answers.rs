@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::charge_book::charge_id;
+use super::charge_book::{charge_id, digest};
 use super::ground_truth::{Charge, ChargeStatus};
 
 /// Says that the answer was given before, for the same key and body.
@@ -92,14 +92,14 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The charge, as documented.
-pub fn charge(charge: &Charge) -> Response {
-    json_response(StatusCode::CREATED, charge_text(charge))
+/// The charge, as documented, by its line in the file.
+pub fn charge(line: String) -> Response {
+    json_response(StatusCode::CREATED, line)
 }
 
 /// The charge that the key already has.
 pub fn replayed(stored: &Charge) -> Response {
-    let mut response = charge(stored);
+    let mut response = charge(charge_text(stored));
     response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     response
 }
@@ -116,17 +116,16 @@ pub fn inquiry(idempotency_key: &str, charge: Option<&Charge>) -> Response {
 }
 
 /// 201 and the first half of the charge: JSON that ends in the middle.
-pub fn half_body(charge: &Charge) -> Response {
-    let mut text = charge_text(charge);
-    text.truncate(text.len() / 2);
-    json_response(StatusCode::CREATED, text)
+pub fn half_body(mut line: String) -> Response {
+    line.truncate(line.len() / 2);
+    json_response(StatusCode::CREATED, line)
 }
 
 /// 201 and a charge that somebody else's key would get.
 pub fn foreign_charge(charge: &Charge) -> Response {
     let idempotency_key = "00000000-0000-8000-8000-000000000000".to_owned();
     let foreign = Charge {
-        id: charge_id(&idempotency_key),
+        id: charge_id(digest(&idempotency_key)),
         reference: idempotency_key.clone(),
         attempt_id: idempotency_key.clone(),
         status: ChargeStatus::Succeeded,
@@ -148,8 +147,11 @@ pub fn proxy_page(status: StatusCode) -> Response {
 
 /// A body of JSON text.
 pub fn json_response(status: StatusCode, text: String) -> Response {
-    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (status, json, Body::from(text)).into_response()
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
 }
 
 fn charge_text(charge: &Charge) -> String {

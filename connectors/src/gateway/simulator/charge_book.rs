@@ -2,19 +2,19 @@
 //!
 //! Invariants: a key is held by at most one [`Claim`] at a time and settled at most once; a charge
 //! is in the file before its key is settled, and settled before anyone is told. The claim travels
-//! with the charge to the writer, so a caller that goes away in between frees nothing too early.
+//! with the charge, so a caller that goes away in between frees nothing too early.
 //!
-//! In memory there are some 40 bytes per settled key (digest and place in the file); the charges
-//! themselves are read from the file when they are asked for. One thread owns the end of the file
-//! and writes whatever is queued in one go (group commit). No lock is held across an await.
+//! In memory there are some 48 bytes per settled key (digest, place in the file, submissions); the
+//! charges themselves are read from the file when they are asked for. Whoever books writes, to the
+//! page cache, under a lock that is held for that write and never across an await: a thread of its
+//! own that gathers charges costs more in wake-ups than it saves in writes.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::{io, path::Path, thread};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::error;
 use uuid::Uuid;
 
@@ -24,42 +24,52 @@ use super::ground_truth::{Charge, GroundTruth, GroundTruthError, LinePosition};
 const MAX_CHARGES: usize = 20_000_000;
 /// Most keys without a charge whose tries are remembered; beyond it, idle ones are forgotten.
 const MAX_OPEN_KEYS: usize = 100_000;
-/// Most charges that wait for the writer; more wait for room, which slows their callers down.
-const QUEUED_CHARGES: usize = 4096;
-/// Most charges in one write: about 256 KiB.
-const CHARGES_PER_WRITE: usize = 1024;
 
 /// Digest of an idempotency key: 122 bits of SHA-1, which no two honest keys share.
-type KeyDigest = u128;
+pub type KeyDigest = u128;
 
 /// A key without a charge.
 #[derive(Debug, Default)]
 struct OpenKey {
     tries: u32,
+    submissions: u32,
     claimed: bool,
+}
+
+/// A key with its charge.
+#[derive(Debug)]
+struct SettledKey {
+    position: LinePosition,
+    submissions: u32,
 }
 
 #[derive(Debug, Default)]
 struct Index {
-    settled: HashMap<KeyDigest, LinePosition>,
+    settled: HashMap<KeyDigest, SettledKey>,
     open: HashMap<KeyDigest, OpenKey>,
     failed_inquiries: HashMap<KeyDigest, u32>,
+}
+
+/// The end of the file, and who may write there.
+#[derive(Debug)]
+struct FileEnd {
+    bytes: u64,
+    /// Half a line stands behind the end and cannot be removed: nothing may be appended to it.
+    is_torn: bool,
 }
 
 #[derive(Debug)]
 struct Shared {
     index: Mutex<Index>,
+    end: Mutex<FileEnd>,
     truth: GroundTruth,
-    /// Bytes of the file that are written and settled.
-    end: AtomicU64,
+    /// Dropped after the file: tells [`Closed`] that it is.
+    _open: mpsc::Sender<()>,
 }
 
-/// A charge on its way to the file.
-struct Append {
-    line: String,
-    claim: Claim,
-    written: oneshot::Sender<io::Result<()>>,
-}
+/// Waits until every handle of a book is gone, and its file closed with them.
+#[derive(Debug)]
+pub struct Closed(mpsc::Receiver<()>);
 
 /// The right to decide the charge of one key; dropped without a charge, the key is free again.
 #[derive(Debug)]
@@ -98,46 +108,66 @@ pub enum Found {
 #[derive(Debug, Clone)]
 pub struct ChargeBook {
     shared: Arc<Shared>,
-    appends: mpsc::Sender<Append>,
+}
+
+/// How often keys were submitted since the start, replays and refusals included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Submissions {
+    /// By number of submissions, how many keys had so many.
+    pub keys: BTreeMap<u32, u64>,
 }
 
 /// The gateway's id of the charge with this key.
-pub fn charge_id(idempotency_key: &str) -> String {
-    format!("ch_{:032x}", digest(idempotency_key))
+pub fn charge_id(key: KeyDigest) -> String {
+    format!("ch_{key:032x}")
 }
 
-fn digest(idempotency_key: &str) -> KeyDigest {
+/// The digest of an idempotency key.
+pub fn digest(idempotency_key: &str) -> KeyDigest {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, idempotency_key.as_bytes()).as_u128()
 }
 
+impl Closed {
+    /// Returns when the book is closed.
+    pub async fn wait(mut self) {
+        // Nothing is ever sent.
+        let _ = self.0.recv().await;
+    }
+}
+
 impl ChargeBook {
-    /// Opens the book in `state_dir` and starts its writer, which ends when every handle is gone.
-    pub fn open(state_dir: &Path) -> Result<(Self, JoinHandle<()>), GroundTruthError> {
+    /// Opens the book in `state_dir`.
+    pub fn open(state_dir: &Path) -> Result<(Self, Closed), GroundTruthError> {
         let mut index = Index::default();
-        let (truth, end) = GroundTruth::open(state_dir, |charge, position| {
-            index.settled.insert(digest(&charge.idempotency_key), position);
+        let (truth, bytes) = GroundTruth::open(state_dir, |charge, position| {
+            let settled = SettledKey { position, submissions: 0 };
+            index.settled.insert(digest(&charge.idempotency_key), settled);
         })?;
-        let shared = Arc::new(Shared { index: Mutex::new(index), truth, end: AtomicU64::new(end) });
-        let (appends, queue) = mpsc::channel(QUEUED_CHARGES);
-        let writer = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("gateway-sim-writer".to_owned())
-            .spawn(move || write_charges(&writer, queue))
-            .map_err(|source| GroundTruthError::Io { path: state_dir.to_owned(), source })?;
-        Ok((Self { shared, appends }, thread))
+        let (open, closed) = mpsc::channel(1);
+        let shared = Arc::new(Shared {
+            index: Mutex::new(index),
+            end: Mutex::new(FileEnd { bytes, is_torn: false }),
+            truth,
+            _open: open,
+        });
+        Ok((Self { shared }, Closed(closed)))
     }
 
-    /// Claims `idempotency_key` for a charge, or says why not.
-    pub fn claim(&self, idempotency_key: &str) -> io::Result<KeyState> {
-        let key = digest(idempotency_key);
+    /// Claims `key` for a charge, or says why not.
+    pub fn claim(&self, key: KeyDigest) -> io::Result<KeyState> {
         let position = {
             let mut index = self.shared.index();
-            match index.settled.get(&key) {
-                Some(position) => *position,
-                None if index.settled.len() >= MAX_CHARGES => return Ok(KeyState::Full),
+            let is_full = index.settled.len() >= MAX_CHARGES;
+            match index.settled.get_mut(&key) {
+                Some(settled) => {
+                    settled.submissions = settled.submissions.saturating_add(1);
+                    settled.position
+                }
+                None if is_full => return Ok(KeyState::Full),
                 None => {
                     index.forget_idle_keys();
                     let open = index.open.entry(key).or_default();
+                    open.submissions = open.submissions.saturating_add(1);
                     if open.claimed {
                         return Ok(KeyState::InUse);
                     }
@@ -153,22 +183,42 @@ impl ChargeBook {
     }
 
     /// Books `charge` under `claim`: when this returns Ok, it is in the file and its key settled.
-    pub async fn book(&self, claim: Claim, charge: &Charge) -> io::Result<()> {
-        let line = serde_json::to_string(charge)?;
-        let (written, outcome) = oneshot::channel();
-        let stopped = || io::Error::other("the writer of the ground truth has stopped");
-        let append = Append { line, claim, written };
-        self.appends.send(append).await.map_err(|_| stopped())?;
-        outcome.await.map_err(|_| stopped())?
+    /// Gives its line. Blocks for one write to the page cache.
+    pub fn book(&self, claim: Claim, charge: &Charge) -> io::Result<String> {
+        let mut line = serde_json::to_string(charge)?;
+        line.push('\n');
+        let mut end = self.shared.end();
+        if end.is_torn {
+            return Err(io::Error::other("the ground truth ends in half a line"));
+        }
+        let position = match self.shared.truth.append(end.bytes, &line) {
+            Ok((position, bytes)) => {
+                end.bytes = bytes;
+                position
+            }
+            Err(failure) => {
+                end.is_torn = self.shared.truth.truncate(end.bytes).is_err();
+                error!(%failure, is_torn = end.is_torn, "A charge cannot be written.");
+                return Err(failure);
+            }
+        };
+        drop(end);
+        let mut index = self.shared.index();
+        let submissions = index.open.remove(&claim.key).map_or(1, |open| open.submissions);
+        index.settled.insert(claim.key, SettledKey { position, submissions });
+        drop(index);
+        // The key has its charge: there is nothing left to free.
+        drop(claim);
+        line.pop();
+        Ok(line)
     }
 
-    /// What is known under `idempotency_key`.
-    pub fn find(&self, idempotency_key: &str) -> io::Result<Found> {
-        let key = digest(idempotency_key);
+    /// What is known under `key`.
+    pub fn find(&self, key: KeyDigest) -> io::Result<Found> {
         let position = {
             let index = self.shared.index();
             match index.settled.get(&key) {
-                Some(position) => *position,
+                Some(settled) => settled.position,
                 None if index.open.get(&key).is_some_and(|open| open.claimed) => {
                     return Ok(Found::InUse);
                 }
@@ -179,12 +229,12 @@ impl ChargeBook {
     }
 
     /// Counts an inquiry that is to fail while fewer than `limit` did; says whether this one is.
-    pub fn fail_inquiry(&self, idempotency_key: &str, limit: u32) -> bool {
+    pub fn fail_inquiry(&self, key: KeyDigest, limit: u32) -> bool {
         let mut index = self.shared.index();
         if index.failed_inquiries.len() >= MAX_OPEN_KEYS {
             index.failed_inquiries.clear();
         }
-        let failed = index.failed_inquiries.entry(digest(idempotency_key)).or_default();
+        let failed = index.failed_inquiries.entry(key).or_default();
         let fails = *failed < limit;
         *failed += u32::from(fails);
         fails
@@ -195,21 +245,51 @@ impl ChargeBook {
         self.shared.index().settled.len()
     }
 
+    /// How often `key` was submitted since the start.
+    pub fn submissions_of(&self, key: KeyDigest) -> u32 {
+        let index = self.shared.index();
+        let settled = index.settled.get(&key).map(|settled| settled.submissions);
+        settled.or_else(|| Some(index.open.get(&key)?.submissions)).unwrap_or_default()
+    }
+
+    /// How often keys were submitted since the start. Looks at every key.
+    pub fn submissions(&self) -> Submissions {
+        let index = self.shared.index();
+        let mut keys = BTreeMap::new();
+        let settled = index.settled.values().map(|settled| settled.submissions);
+        for submissions in settled.chain(index.open.values().map(|open| open.submissions)) {
+            *keys.entry(submissions).or_default() += 1;
+        }
+        // Charges of earlier runs.
+        keys.remove(&0);
+        Submissions { keys }
+    }
+
     /// How many bytes of the file can be read.
     pub fn readable_bytes(&self) -> u64 {
-        self.shared.end.load(Ordering::Acquire)
+        self.shared.end().bytes
     }
 
     /// Reads a block of the file; blocks the thread.
     pub fn read_block(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.shared.truth.read_block(buffer, offset)
     }
+
+    /// Every charge that is in the file by now, oldest first; reading blocks the thread.
+    pub fn read_all(&self) -> impl Iterator<Item = io::Result<Charge>> {
+        self.shared.truth.read_all(self.readable_bytes())
+    }
 }
 
 impl Shared {
+    // No code panics between two changes that belong together, so both stay whole.
+
     fn index(&self) -> MutexGuard<'_, Index> {
-        // No code panics between two changes that belong together, so the index stays whole.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) -> MutexGuard<'_, FileEnd> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,48 +306,6 @@ impl Drop for Claim {
         // A settled key is in `open` no more.
         if let Some(open) = self.shared.index().open.get_mut(&self.key) {
             open.claimed = false;
-        }
-    }
-}
-
-/// The writer: takes what is queued, writes it in one go, settles the keys, tells the callers.
-fn write_charges(shared: &Shared, mut queue: mpsc::Receiver<Append>) {
-    let mut batch = Vec::with_capacity(CHARGES_PER_WRITE);
-    while queue.blocking_recv_many(&mut batch, CHARGES_PER_WRITE) > 0 {
-        let mut lines = Vec::with_capacity(batch.len());
-        let mut claims = Vec::with_capacity(batch.len());
-        for Append { line, claim, written } in batch.drain(..) {
-            lines.push(line);
-            claims.push((claim, written));
-        }
-        let end = shared.end.load(Ordering::Acquire);
-        match shared.truth.append(end, &lines) {
-            Ok((positions, end)) => {
-                let mut index = shared.index();
-                for ((claim, _), position) in claims.iter().zip(positions) {
-                    index.settled.insert(claim.key, position);
-                    index.open.remove(&claim.key);
-                }
-                drop(index);
-                shared.end.store(end, Ordering::Release);
-                for (claim, written) in claims {
-                    drop(claim);
-                    // A caller that has gone is no reason to undo a charge.
-                    let _ = written.send(Ok(()));
-                }
-            }
-            Err(failure) => {
-                error!(%failure, charges = lines.len(), "Charges cannot be written.");
-                let repaired = shared.truth.truncate(end);
-                for (claim, written) in claims {
-                    drop(claim);
-                    let _ = written.send(Err(io::Error::from(failure.kind())));
-                }
-                if let Err(failure) = repaired {
-                    error!(%failure, "The ground truth cannot be repaired: no more charges.");
-                    return;
-                }
-            }
         }
     }
 }

@@ -8,7 +8,7 @@
 //! The file is locked while it is open: two simulators never share one.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,8 @@ use tracing::warn;
 
 /// Name of the file inside the state directory.
 pub const FILE_NAME: &str = "charges.jsonl";
+/// What is read of the file at a time.
+const READ_BYTES: usize = 256 * 1024;
 
 /// What the gateway decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,21 +140,13 @@ impl GroundTruth {
         Ok((Self { file }, end))
     }
 
-    /// Appends `lines` (each without a line feed) in one write at `end`, the length of the file,
-    /// and gives the position of each and the new length. When it fails, call [`Self::truncate`].
-    pub fn append(&self, end: u64, lines: &[String]) -> io::Result<(Vec<LinePosition>, u64)> {
-        let mut block = Vec::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
-        let mut positions = Vec::with_capacity(lines.len());
-        let mut next = end;
-        for line in lines {
-            let length = u32::try_from(line.len()).map_err(io::Error::other)?;
-            positions.push(LinePosition { offset: next, length });
-            next += u64::from(length) + 1;
-            block.extend_from_slice(line.as_bytes());
-            block.push(b'\n');
-        }
-        (&self.file).write_all(&block)?;
-        Ok((positions, next))
+    /// Appends `line`, which ends with its line feed, in one write at `end`, the length of the file,
+    /// and gives its position and the new length. When it fails, call [`Self::truncate`].
+    pub fn append(&self, end: u64, line: &str) -> io::Result<(LinePosition, u64)> {
+        debug_assert!(line.ends_with('\n'), "a line is told from a torn one by its end");
+        let length = u32::try_from(line.len() - 1).map_err(io::Error::other)?;
+        (&self.file).write_all(line.as_bytes())?;
+        Ok((LinePosition { offset: end, length }, end + u64::from(length) + 1))
     }
 
     /// Cuts off what stands behind `end`: half a block, to which the next would be appended.
@@ -171,6 +165,30 @@ impl GroundTruth {
     /// Reads `buffer.len()` bytes from `offset`.
     pub fn read_block(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
+    }
+
+    /// Every charge in the first `end` bytes, oldest first.
+    pub fn read_all(&self, end: u64) -> impl Iterator<Item = io::Result<Charge>> {
+        let reader =
+            BufReader::with_capacity(READ_BYTES, Prefix { file: &self.file, offset: 0, end });
+        reader.lines().map(|line| serde_json::from_str(&line?).map_err(io::Error::from))
+    }
+}
+
+/// The first bytes of a file, read without moving its cursor.
+struct Prefix<'a> {
+    file: &'a File,
+    offset: u64,
+    end: u64,
+}
+
+impl Read for Prefix<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
+        let length = left.min(buffer.len());
+        let read = self.file.read_at(&mut buffer[..length], self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
     }
 }
 
@@ -195,7 +213,7 @@ mod tests {
     }
 
     fn line(key: &str) -> String {
-        serde_json::to_string(&charge(key)).unwrap()
+        serde_json::to_string(&charge(key)).unwrap() + "\n"
     }
 
     #[test]
@@ -203,8 +221,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let nothing = |_: &Charge, _| panic!("the file is new");
         let (truth, end) = GroundTruth::open(directory.path(), nothing).unwrap();
-        let (positions, end) = truth.append(end, &[line("a"), line("b")]).unwrap();
-        assert_eq!(truth.read(positions[1]).unwrap(), charge("b"));
+        let (a, end) = truth.append(end, &line("a")).unwrap();
+        let (b, end) = truth.append(end, &line("b")).unwrap();
+        assert_eq!(truth.read(b).unwrap(), charge("b"));
         (&truth.file).write_all(b"{\"id\":\"ch_torn").unwrap();
         drop(truth);
 
@@ -212,15 +231,17 @@ mod tests {
         let collect = |charge: &Charge, position| seen.push((charge.clone(), position));
         let (truth, reopened_end) = GroundTruth::open(directory.path(), collect).unwrap();
         assert_eq!(reopened_end, end);
-        assert_eq!(seen, [(charge("a"), positions[0]), (charge("b"), positions[1])]);
-        let (positions, _) = truth.append(reopened_end, &[line("c")]).unwrap();
-        assert_eq!(truth.read(positions[0]).unwrap(), charge("c"));
+        assert_eq!(seen, [(charge("a"), a), (charge("b"), b)]);
+        let (c, end) = truth.append(reopened_end, &line("c")).unwrap();
+        assert_eq!(truth.read(c).unwrap(), charge("c"));
+        let all: Vec<_> = truth.read_all(end).map(Result::unwrap).collect();
+        assert_eq!(all, ["a", "b", "c"].map(charge));
     }
 
     #[test]
     fn an_unreadable_line_that_is_not_the_end_refuses_the_start() {
         let directory = tempfile::tempdir().unwrap();
-        let text = format!("{}\nnonsense\n{}\n", line("a"), line("b"));
+        let text = format!("{}nonsense\n{}", line("a"), line("b"));
         std::fs::write(directory.path().join(FILE_NAME), text).unwrap();
         let refused = GroundTruth::open(directory.path(), |_, _| {}).unwrap_err();
         assert!(matches!(refused, GroundTruthError::Corrupted { line: 2, .. }), "{refused}");

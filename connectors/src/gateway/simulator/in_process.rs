@@ -12,10 +12,10 @@ use std::time::Duration;
 use tracing::error;
 
 use super::Pace;
-use super::charge_book::{ChargeBook, Found, KeyState};
+use super::charge_book::{ChargeBook, Found, KeyState, digest};
+use super::charges::{ChargeRequest, Submission};
 use super::ground_truth::{Charge, ChargeStatus, GroundTruthError};
 use super::magic::{Booking, MagicAmount, Manner, Plan};
-use super::routes::ChargeRequest;
 use crate::gateway::classification::{
     AnswerKind, OperationKind, OutcomeClass, Processing, classify,
 };
@@ -40,8 +40,8 @@ impl InProcessGateway {
     /// # Errors
     /// [`GroundTruthError`] when the file cannot be used, or another gateway uses it.
     pub fn open(state_dir: &Path, pace: Pace) -> Result<Self, GroundTruthError> {
-        // The writer ends with the last clone; every charge that was answered is in the file.
-        let (book, _writer) = ChargeBook::open(state_dir)?;
+        // The file is closed with the last clone; every charge that was answered is in it.
+        let (book, _closed) = ChargeBook::open(state_dir)?;
         let mut fields = EvidenceFields::default();
         fields.text("gateway", "in process");
         Ok(Self { book, pace, evidence: fields.finish() })
@@ -69,10 +69,12 @@ impl InProcessGateway {
             reference: operation.payment_id.to_string(),
             attempt_id: operation.attempt_id.to_string(),
         };
-        let claim = match self.book.claim(&operation.idempotency_key)? {
+        let key = operation.idempotency_key.clone();
+        let submission = Submission { digest: digest(&key), key, request };
+        let claim = match self.book.claim(submission.digest)? {
             KeyState::Free(claim) => claim,
             KeyState::InUse => return Ok((AnswerKind::Conflict, None)),
-            KeyState::Settled(charge) if request.asks_for(&charge) => {
+            KeyState::Settled(charge) if submission.request.asks_for(&charge) => {
                 return Ok((decided(&charge), Some(*charge)));
             }
             KeyState::Settled(_) => {
@@ -80,19 +82,18 @@ impl InProcessGateway {
             }
             KeyState::Full => return Ok((AnswerKind::ServerError, None)),
         };
-        let plan = match MagicAmount::of(request.amount) {
+        let plan = match MagicAmount::of(operation.amount_minor) {
             Some(magic) => magic.plan(claim.attempt),
             None => Plan::ORDINARY,
         };
-        let key = operation.idempotency_key.clone();
         let charge = match plan.booking {
             Booking::None => {
                 drop(claim);
                 None
             }
             Booking::Now(verdict) => {
-                let charge = request.decided(key, verdict);
-                self.book.book(claim, &charge).await?;
+                let charge = submission.decided(verdict);
+                self.book.book(claim, &charge)?;
                 Some(charge)
             }
             Booking::Late(verdict) => {
@@ -100,8 +101,8 @@ impl InProcessGateway {
                 // A task of its own: the caller's hanging up does not stop a gateway from charging.
                 let late = tokio::spawn(async move {
                     tokio::time::sleep(gateway.pace.long).await;
-                    let charge = request.decided(key, verdict);
-                    gateway.book.book(claim, &charge).await?;
+                    let charge = submission.decided(verdict);
+                    gateway.book.book(claim, &charge)?;
                     Ok::<_, io::Error>(charge)
                 });
                 match tokio::time::timeout(operation.call_timeout, late).await {
@@ -114,7 +115,7 @@ impl InProcessGateway {
     }
 
     fn inquire(&self, operation: &OperationRequest) -> io::Result<Answered> {
-        let key = &operation.idempotency_key;
+        let key = digest(&operation.idempotency_key);
         let charge = match self.book.find(key)? {
             Found::Charge(charge) => charge,
             Found::InUse => return Ok((AnswerKind::Conflict, None)),

@@ -11,11 +11,15 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 /// The last digits that are looked at: amount modulo this, in minor units.
 const MODULUS: i64 = 10_000;
 
-/// A misbehaviour and the amounts that ask for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A misbehaviour and the amounts that ask for it. The admin API knows it by its name in
+/// `snake_case`, and gives it to a share of the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MagicAmount {
     /// Declined, `insufficient_funds`.
     DeclineInsufficientFunds,
@@ -169,7 +173,7 @@ const TABLE: [Row; 19] = {
             (M::VerySlow, 4012),
             EveryTry,
             (Booking::Late(Verdict::Succeeded), A::Honest),
-            "charged and answered after 15 s, inquiries 409 until then",
+            "charged after 15 s, inquiries 409 until then",
         ),
         row((M::UnavailableOnce, 4021), FirstTry, (None, A::Unavailable), "503, not charged"),
         row((M::UnavailableTwice, 4022), FirstTwoTries, (None, A::Unavailable), "503, not charged"),
@@ -185,7 +189,7 @@ const TABLE: [Row; 19] = {
             (M::TimeoutThenInquiriesFail, 4033),
             FirstTry,
             (CHARGED, A::Silence),
-            "silence, charged, and the first two inquiries 503",
+            "silence, charged, first two inquiries 503",
         ),
         row((M::ResetBeforeCharging, 4041), FirstTry, (None, A::Reset), "reset, not charged"),
         row((M::ResetAfterCharging, 4042), FirstTry, (CHARGED, A::Reset), "reset, charged"),
@@ -211,7 +215,7 @@ const TABLE: [Row; 19] = {
             (M::RateLimitedOnce, 4061),
             FirstTry,
             (None, A::RateLimited),
-            "429, Retry-After: 1, processed: false, not charged",
+            "429, processed: false, not charged",
         ),
         row(
             (M::RateLimitedByProxy, 4062),
@@ -268,6 +272,12 @@ impl MagicAmount {
         TABLE[self as usize].ending
     }
 
+    /// Its name in the admin API.
+    pub fn name(self) -> String {
+        let quoted = serde_json::to_string(&self).expect("a variant without fields is a string");
+        quoted.trim_matches('"').to_owned()
+    }
+
     /// What the try number `attempt` does: counted from 1, per key without a charge.
     pub const fn plan(self, attempt: u32) -> Plan {
         let row = &TABLE[self as usize];
@@ -285,11 +295,13 @@ pub fn help_table() -> String {
     let mut table = String::from(
         "Magic amounts. The last four digits of an amount in minor units make the simulator\n\
          misbehave: 4031, 14031 and 994031 all time out after charging. What fails, fails for the\n\
-         tries named here of one idempotency key and then works; every other amount succeeds.\n\n",
+         tries named here of one idempotency key and then works; every other amount succeeds.\n\
+         By its name, a share of the keys can be given any of them (PUT /admin/behaviour).\n\n",
     );
     for row in &TABLE {
         // Writing to a String cannot fail.
-        let _ = writeln!(table, "  {:<6} {:<16} {}", row.ending, row.lasts.label(), row.meaning);
+        let (ending, name, lasts) = (row.ending, row.magic.name(), row.lasts.label());
+        let _ = writeln!(table, "  {ending}  {name:<27}  {lasts:<15}  {}", row.meaning);
     }
     table
 }
@@ -334,7 +346,10 @@ mod tests {
     fn the_help_names_every_amount() {
         let help = help_table();
         for magic in MagicAmount::all() {
-            assert!(help.contains(&format!("  {} ", magic.ending())), "{magic:?}");
+            assert!(
+                help.contains(&format!("  {}  {} ", magic.ending(), magic.name())),
+                "{magic:?}"
+            );
         }
         assert!(help.lines().all(|line| line.len() <= 100));
     }

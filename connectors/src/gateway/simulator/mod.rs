@@ -21,7 +21,10 @@
 //! `GET /v1/ground-truth`: every charge ever decided, one JSON object per line, oldest first, with
 //! the fields of the 201 above: for `holdfast audit`. `GET /health`: `{status: "ok", charges}`.
 //!
-//! Every answer carries a `Request-Id`. Amounts make it misbehave: see [`magic`].
+//! `/admin/behaviour`, `/admin/outage`, `/admin/audit`, `/admin/charges`: see docs/simulator.md.
+//!
+//! Every answer carries a `Request-Id`. Amounts make it misbehave ([`magic`]), and so does a
+//! [`behaviour`] that gives a share of the keys the same.
 //!
 //! # Invariants
 //!
@@ -34,11 +37,18 @@
 //! It deliberately knows nothing of payments, wallets or the ledger, and has no credentials: it
 //! listens on loopback unless told otherwise.
 
+mod admin;
 mod answers;
+pub mod audit;
+pub mod behaviour;
 mod charge_book;
+mod charges;
+mod connections;
+mod desk;
 pub mod ground_truth;
 mod in_process;
 pub mod magic;
+pub mod outage;
 mod routes;
 mod severable;
 
@@ -47,7 +57,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -57,10 +66,10 @@ use tracing::{info, warn};
 
 pub use in_process::InProcessGateway;
 
-use charge_book::ChargeBook;
+use behaviour::Behaviour;
+use charge_book::{ChargeBook, Closed};
+use desk::Desk;
 use ground_truth::GroundTruthError;
-use routes::Desk;
-use severable::{Lever, SeverableListener};
 
 /// Longest time that a stop waits for connections to end; a caller that never finishes sending its
 /// request must not hold the process.
@@ -84,6 +93,8 @@ pub struct SimulatorOptions {
     pub state_dir: PathBuf,
     /// Its pauses.
     pub pace: Pace,
+    /// How it behaves until it is told otherwise.
+    pub behaviour: Behaviour,
 }
 
 /// Why a simulator cannot start or go on.
@@ -111,8 +122,8 @@ pub struct Simulator {
     listener: TcpListener,
     address: SocketAddr,
     book: ChargeBook,
-    writer: JoinHandle<()>,
-    pace: Pace,
+    closed: Closed,
+    options: SimulatorOptions,
 }
 
 impl Default for Pace {
@@ -126,14 +137,14 @@ impl Simulator {
     /// Loads the ground truth of the state directory, then starts to listen: whoever can connect is
     /// answered with all charges known.
     pub async fn bind(options: SimulatorOptions) -> Result<Self, SimulatorError> {
-        let SimulatorOptions { listen, state_dir, pace } = options;
-        let (book, writer) = tokio::task::spawn_blocking(move || ChargeBook::open(&state_dir))
+        let (listen, state_dir) = (options.listen, options.state_dir.clone());
+        let (book, closed) = tokio::task::spawn_blocking(move || ChargeBook::open(&state_dir))
             .await
             .map_err(|crash| SimulatorError::Crashed(crash.to_string()))??;
         let cannot_listen = |source| SimulatorError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
-        Ok(Self { listener, address, book, writer, pace })
+        Ok(Self { listener, address, book, closed, options })
     }
 
     /// The address it listens on, with the port that was taken.
@@ -148,40 +159,36 @@ impl Simulator {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), SimulatorError> {
         let (stop, stopping) = watch::channel(false);
-        info!(address = %self.address, charges = self.book.charges(), "Gateway simulator listens.");
+        let (charges, seed) = (self.book.charges(), self.options.behaviour.seed);
+        info!(address = %self.address, charges, seed, "Gateway simulator listens.");
 
-        let router = routes::router(Arc::new(Desk {
-            book: self.book,
-            pace: self.pace,
-            stopping: stopping.clone(),
-        }));
-        let server = axum::serve(
-            SeverableListener(self.listener),
-            router.into_make_service_with_connect_info::<Lever>(),
-        )
-        .with_graceful_shutdown(async move {
+        let desk = Arc::new(Desk::new(self.book, &self.options, stopping.clone()));
+        let (listener, closed) = (self.listener, self.closed);
+        let server = async move {
+            connections::serve(listener, desk).await?;
+            // The last handler and the last late booking have let go of the book.
+            closed.wait().await;
+            Ok(())
+        };
+        let stop_when_asked = async move {
             shutdown.await;
             stop.send_replace(true);
-        });
+            // The server ends when everything under way has.
+            std::future::pending::<()>().await;
+        };
         let drained = tokio::select! {
             ended = server => {
                 ended.map_err(|source| SimulatorError::Listen { address: self.address, source })?;
                 true
             }
+            () = stop_when_asked => false,
             () = drain_deadline(stopping) => false,
         };
-        if !drained {
+        if drained {
+            info!("Gateway simulator has stopped.");
+        } else {
             warn!("Connections were still open at the end of the drain time.");
-            return Ok(());
         }
-        // The writer ends when the last handler and the last late booking have let go of the book.
-        let writer = tokio::task::spawn_blocking(move || self.writer.join());
-        match writer.await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(SimulatorError::Crashed("the writer panicked".to_owned())),
-            Err(crash) => return Err(SimulatorError::Crashed(crash.to_string())),
-        }
-        info!("Gateway simulator has stopped.");
         Ok(())
     }
 }

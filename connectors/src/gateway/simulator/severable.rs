@@ -1,27 +1,20 @@
-//! A TCP listener whose connections a handler can reset in the middle of an exchange.
+//! A TCP connection that a handler can reset in the middle of an exchange.
 //!
 //! HTTP has no answer that means "the connection broke", so the handler pulls a [`Lever`] and the
 //! stream resets the connection (RST, not FIN) instead of writing the answer.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// Resets the connection it belongs to.
 #[derive(Debug, Clone, Default)]
 pub struct Lever(Arc<AtomicBool>);
-
-/// Accepts [`SeverableStream`]s.
-#[derive(Debug)]
-pub struct SeverableListener(pub TcpListener);
 
 /// A TCP stream that can be reset by its lever.
 #[derive(Debug)]
@@ -37,31 +30,16 @@ impl Lever {
     }
 }
 
-impl Connected<IncomingStream<'_, SeverableListener>> for Lever {
-    fn connect_info(stream: IncomingStream<'_, SeverableListener>) -> Self {
-        stream.io().lever.clone()
-    }
-}
-
-impl Listener for SeverableListener {
-    type Io = SeverableStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        // The listener of axum logs and retries what accept may fail with.
-        let (stream, address) = Listener::accept(&mut self.0).await;
+impl SeverableStream {
+    /// The stream, and its lever.
+    pub fn new(stream: TcpStream) -> (Self, Lever) {
         // An answer is one small write: waiting for more would only delay it. A connection that is
         // already gone refuses the option, and its first read will say so.
         let _ = stream.set_nodelay(true);
-        (SeverableStream { stream, lever: Lever::default() }, address)
+        let lever = Lever::default();
+        (Self { stream, lever: lever.clone() }, lever)
     }
 
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
-
-impl SeverableStream {
     fn check(&self) -> io::Result<()> {
         if self.lever.0.load(Ordering::Acquire) {
             self.stream.set_zero_linger()?;

@@ -226,7 +226,8 @@ fn readable(value: Value) -> Value {
         }
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_u64) => {
             let bytes = items.iter().filter_map(Value::as_u64);
-            bytes.map(|byte| format!("{byte:02x}")).collect::<String>().into()
+            let hex = |text: String, byte| format!("{text}{byte:02x}");
+            bytes.fold(String::new(), hex).into()
         }
         Value::Array(items) => items.into_iter().map(readable).collect(),
         other => other,

@@ -115,10 +115,10 @@ impl<A: Application> JournalTail<A> {
         let (commands, joins) = commands::channel();
         let (shown, progress) = watch::channel(TailProgress::at_start(count));
         let stop = Arc::new(StopSignal::default());
-        let (feed, fed) = feed();
+        let (feed, offered) = feed();
         let tail = Tail {
             consumer,
-            fed,
+            fed: offered,
             is_fed: Partition::all(count).map(|_| false).collect(),
             ends: Arc::clone(&ends),
             reader: JournalReader::new(application, journal.clone(), count),
