@@ -3,13 +3,11 @@
 //! Disposable: missing, torn or of another form, it is the beginning, and the fold begins at the
 //! first entry. The name of the form is hashed with it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use processors::{decode_row, encode_row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::crash_window::{CrashWindow, pass};
 
 /// The checkpoint in this file; the beginning when there is none that can be read.
 pub fn read<T: DeserializeOwned + Default>(path: &Path, form: &[u8]) -> T {
@@ -32,13 +30,21 @@ pub fn remove(path: &Path) {
 
 /// Writes the checkpoint beside the old one, then takes its place.
 pub fn write<T: Serialize>(path: &Path, form: &[u8], checkpoint: &T) -> std::io::Result<()> {
+    std::fs::rename(write_beside(path, form, checkpoint)?, path)
+}
+
+/// Writes the checkpoint beside the old one; whoever renames the file gives it its place.
+pub fn write_beside<T: Serialize>(
+    path: &Path,
+    form: &[u8],
+    checkpoint: &T,
+) -> std::io::Result<PathBuf> {
     let row = encode_row(checkpoint);
     let mut bytes = digest(form, &row).as_bytes().to_vec();
     bytes.extend_from_slice(&row);
     let beside = path.with_extension("new");
     std::fs::write(&beside, bytes)?;
-    pass(CrashWindow::CheckpointUnnamed);
-    std::fs::rename(beside, path)
+    Ok(beside)
 }
 
 fn digest(form: &[u8], row: &[u8]) -> blake3::Hash {

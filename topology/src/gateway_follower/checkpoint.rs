@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Outstanding;
 use crate::checkpoint_file;
+use crate::crash_window::{CrashWindow, pass};
 use crate::views::ViewHead;
 
 /// Hashed with a checkpoint: one of another form is unreadable.
@@ -35,7 +36,9 @@ impl Checkpoint {
 
     /// Writes the checkpoint beside the old one, then takes its place.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        checkpoint_file::write(path, FORMAT, self)
+        let beside = checkpoint_file::write_beside(path, FORMAT, self)?;
+        pass(CrashWindow::CheckpointUnnamed);
+        std::fs::rename(beside, path)
     }
 }
 
