@@ -3,7 +3,7 @@
 //!
 //! In this order: the one that `KAFKA_BOOTSTRAP_SERVERS` and `SCHEMA_REGISTRY_URL` name (the topics
 //! of the tests stay behind there); containers, when a Docker engine answers and has the images or
-//! can fetch them ([`crate::containers`]); the embedded one. Which one it is, and why not an earlier
+//! can fetch them ([`crate::containers`]); the embedded one. Which it is, and why not an earlier
 //! one, is said in a line on standard error. A test that kills or stops a broker starts an embedded
 //! one of its own.
 

@@ -2,8 +2,8 @@
 //!
 //! Driven through the `docker` command, which agrees with an engine of any age on a protocol; the
 //! crate testcontainers 0.28 speaks API 1.53 alone, which engines before version 29 refuse. The
-//! containers are published on the loopback interface and removed when the test binary ends, even by
-//! SIGKILL: a shell waits for the end of this process, as for the embedded broker.
+//! containers are published on the loopback interface and removed when the test binary ends, by
+//! SIGKILL too: a shell waits for the end of this process, as for the embedded broker.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Output, Stdio};
