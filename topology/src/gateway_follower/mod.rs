@@ -244,7 +244,7 @@ type Answer = (GatewayOutcome, Option<Sealed>);
 
 /// Calls the gateway once, if it still may.
 async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
-    let Turn { request, provenance } = turn;
+    let Turn { request, provenance, trace: _ } = turn;
     if request.gateway != follower.name {
         let reason = format!("no gateway {} is configured here", request.gateway);
         return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
