@@ -139,7 +139,7 @@ pub struct ShardSnapshot {
     pub lag: u64,
     /// The same by topic.
     pub lags: Vec<(Topic, u64)>,
-    /// When the shard last turned, on the wall clock, milliseconds since the epoch; 0 before it ran.
+    /// When the shard last turned, wall clock, milliseconds since the epoch; 0 before it ran.
     pub turned_at_ms: i64,
     /// Timers that are set.
     pub timers: u64,

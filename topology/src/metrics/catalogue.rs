@@ -65,7 +65,8 @@ labels! {
     Input "input" "`command`, `operation`, `gateway_result`, `timer`, `unreadable`";
     Verdict "verdict" "`accepted`, `replayed`, `refused`";
     GatewayOperation "operation" "`submit`, `inquire`";
-    Outcome "outcome" "`succeeded`, `declined`, `not_sent`, `expired_unsent`, `unknown`, `not_found`";
+    Outcome "outcome" "`succeeded`, `declined`, `not_sent`, `expired_unsent`, `unknown`, \
+        `not_found`";
     Shard "shard" "the number of a partition";
     State "state" "`created`, `initializing`, `restoring`, `running`, `rebuilding`, `closed`";
     Topic "topic" "an input topic, without prefix and version";
@@ -133,7 +134,7 @@ metrics! {
     HttpRequestDuration Histogram "http_request_duration" [Verb Endpoint]
         "Seconds from a request to its answer, with what the caller preferred to wait.";
     EventStoreOperations Counter "event_store_operations_total" [StoreOperation]
-        "Entries appended, restored and read by followers; Kafka transactions committed and aborted.";
+        "Entries appended, restored, read by followers; Kafka transactions committed and aborted.";
     RetryAttempts Counter "retry_attempts_total" [Retried]
         "Charges sent again, inquiries about charges, batches decided again.";
     Inputs Counter "holdfast_inputs_total" [Input Verdict]
@@ -147,7 +148,7 @@ metrics! {
     PaymentsOpen Gauge "holdfast_payments_open" []
         "Payments that money is held for and that have not ended.";
     PaymentsUntracked Counter "holdfast_payments_untracked_total" []
-        "Payments beyond the number that the metrics follow at once: not in latency, open, in doubt.";
+        "Payments beyond the number that metrics follow at once: not in latency, open, in doubt.";
     PaymentsInDoubt Gauge "holdfast_payments_in_doubt" [Currency]
         "Payments of which nobody knows whether the gateway charged.";
     MoneyInDoubt Gauge "holdfast_money_in_doubt" [Currency]
