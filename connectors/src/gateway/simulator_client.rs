@@ -1,8 +1,8 @@
 //! The client of a gateway of kind `simulator`.
 //!
-//! Invariants: one operation is one HTTP exchange, tried once ([`super::exchange`]); the call's time
-//! covers connecting, sending and reading the answer. What came back is described here and judged
-//! by the one table in [`super::classification`].
+//! Invariants: one operation is one HTTP exchange, tried once (`exchange`); the call's time covers
+//! connecting, sending and reading the answer. What came back is described here and judged by the
+//! one table in [`super::classification`].
 //!
 //! It deliberately does not know whether the operation may still be sent (`not_after`), whether it
 //! was tried before, or what happens next.

@@ -95,7 +95,7 @@ mod tests {
         for (key, payment, status) in rows {
             writeln!(
                 file,
-                r#"{{"id":"ch","idempotency_key":"{key}","reference":"{payment}","attempt_id":"{key}",
+                r#"{{"id":"ch","idempotency_key":"{key}","reference":"{payment}","attempt_id":"a",
                 "amount":5,"currency":"USD","status":"{status}","created":1}}"#
             )
             .unwrap();

@@ -140,8 +140,8 @@ impl GroundTruth {
         Ok((Self { file }, end))
     }
 
-    /// Appends `line`, which ends with its line feed, in one write at `end`, the length of the file,
-    /// and gives its position and the new length. When it fails, call [`Self::truncate`].
+    /// Appends `line`, which ends with its line feed, in one write at `end`, the length of the
+    /// file, and gives its position and the new length. When it fails, call [`Self::truncate`].
     pub fn append(&self, end: u64, line: &str) -> io::Result<(LinePosition, u64)> {
         debug_assert!(line.ends_with('\n'), "a line is told from a torn one by its end");
         let length = u32::try_from(line.len() - 1).map_err(io::Error::other)?;
