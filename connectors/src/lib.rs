@@ -3,3 +3,7 @@
 pub mod gateway;
 pub mod http;
 pub mod ports;
+
+/// The target of log lines about the way of a request, one for each hop: `RUST_LOG=info,hop=debug`
+/// shows them.
+pub const HOP: &str = "hop";

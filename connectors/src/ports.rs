@@ -160,21 +160,37 @@ pub trait Health: Send + Sync {
 /// One part of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
-    /// For example `log`, `shards`, `views`, `registry`.
+    /// For example `log`, `shards`, `views`, `gateways`.
     pub name: &'static str,
     /// Whether it does its work.
     pub status: ComponentStatus,
     /// What a person would want to know.
     pub detail: String,
+    /// When it was looked at.
+    pub checked_at: Timestamp,
 }
 
-/// How a component is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a component is, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ComponentStatus {
     /// It does its work.
-    Up,
+    Ok,
+    /// It does not do all of its work, but requests may come.
+    Degraded,
     /// It is on its way: starting, restoring, catching up.
     Starting,
     /// It does not do its work.
-    Down,
+    Failing,
+}
+
+impl ComponentStatus {
+    /// The word in answers and labels.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Starting => "starting",
+            Self::Failing => "failing",
+        }
+    }
 }

@@ -156,6 +156,11 @@ impl Installation {
         format!("http://127.0.0.1:{}", self.api_port)
     }
 
+    /// What the application has logged since its first start.
+    pub fn application_log(&self) -> String {
+        fs::read_to_string(self.log_file(APPLICATION)).unwrap_or_default()
+    }
+
     /// Somebody who tells the simulator what to do.
     pub fn gateway_admin(&self) -> GatewayAdmin {
         GatewayAdmin::new(self.gateway_url())
@@ -216,6 +221,7 @@ impl Installation {
             ("HOLDFAST_PARTITIONS".to_owned(), PARTITIONS.to_string()),
             ("HOLDFAST_STATE_DIR".to_owned(), self.state_directory().display().to_string()),
             ("HOLDFAST_LISTEN".to_owned(), format!("127.0.0.1:{}", self.api_port)),
+            ("HOLDFAST_METRICS_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("HOLDFAST_GATEWAY_URL".to_owned(), self.gateway_url()),
             ("HOLDFAST_GATEWAY_NAME".to_owned(), "simulator".to_owned()),
             ("HOLDFAST_PROFILE".to_owned(), "dev".to_owned()),

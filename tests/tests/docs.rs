@@ -16,6 +16,7 @@ use connectors::gateway::simulator::magic;
 use processors::audit::Auditor;
 use schemas::{ErrorCode, PartitionCount, Retention, Topic};
 use topology::crash_window::CrashWindow;
+use topology::metrics::catalogue::{Label, Metric};
 
 /// The golden table of ids, written by the recipe of docs/ids.md.
 const GOLDEN_IDS: &str = include_str!("../../schemas/avro/golden/ids.tsv");
@@ -52,9 +53,11 @@ struct Generated {
     text: fn() -> String,
 }
 
-const GENERATED: [Generated; 9] = [
+const GENERATED: [Generated; 11] = [
     Generated { document: "docs/errors.md", name: "errors", text: errors },
     Generated { document: "docs/configuration.md", name: "settings", text: settings },
+    Generated { document: "docs/metrics.md", name: "metrics", text: metrics },
+    Generated { document: "docs/metrics.md", name: "labels", text: labels },
     Generated { document: "docs/topology.md", name: "topics", text: topics },
     Generated { document: "docs/topology.md", name: "topology", text: topology_text },
     Generated { document: "docs/simulator.md", name: "magic amounts", text: magic_amounts },
@@ -80,6 +83,35 @@ fn errors() -> String {
 
 fn settings() -> String {
     topology::cli::config::markdown()
+}
+
+fn metrics() -> String {
+    let mut text = String::from("| metric | kind | labels | what it says |\n|---|---|---|---|\n");
+    for metric in Metric::ALL {
+        let (name, kind, help) = (metric.name(), metric.kind().label(), metric.help());
+        let labels: Vec<_> =
+            metric.labels().iter().map(|label| format!("`{}`", label.name())).collect();
+        writeln!(text, "| `{name}` | {kind} | {} | {help} |", labels.join(", "))
+            .expect("a string takes all");
+    }
+    text
+}
+
+/// Labels of one name may stand for different things: each row says of which metrics.
+fn labels() -> String {
+    let mut text = String::from("| label | of | values |\n|---|---|---|\n");
+    for label in Label::ALL {
+        let has = |metric: &&&Metric| metric.labels().contains(label);
+        let metrics: Vec<_> = Metric::ALL.iter().filter(|metric| has(&metric)).collect();
+        let of = match metrics[..] {
+            [] => panic!("{label:?} is a label of nothing"),
+            [one] => format!("`{}`", one.name()),
+            [first, .., last] => format!("`{}` … `{}`", first.name(), last.name()),
+        };
+        writeln!(text, "| `{}` | {of} | {} |", label.name(), label.values())
+            .expect("a string takes all");
+    }
+    text
 }
 
 fn topics() -> String {

@@ -3,6 +3,9 @@
 //! What the tables of the processors show of single decisions is shown here of whole payments,
 //! their timers included, under every fault of a commit. The independent audit judges each journal.
 
+#[path = "topology/counted.rs"]
+mod counted;
+
 use std::sync::Arc;
 use std::time::Duration;
 

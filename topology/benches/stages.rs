@@ -148,6 +148,7 @@ impl Run {
                         partition: shard(),
                         offset: record.offset,
                     },
+                    carried: None,
                 };
                 let mut overlay = Overlay::new(&self.store, &mut changes);
                 let entry = self.ledger.decide(&overlay, input, &ctx).expect("decides");
@@ -197,6 +198,7 @@ impl Run {
                     seq: entry.seq.unsigned_abs(),
                     timestamp_ms: AT_MS,
                     entry: entry.clone(),
+                    trace: None,
                 })
             })
             .collect();

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::application as engine;
 use crate::engine::application::Application;
+use crate::hops;
 use crate::ledger_state::{COLUMNS, Reader, Writer, to_engine};
 use crate::registry::{Lookup, Registry};
 
@@ -170,6 +171,7 @@ impl Application for Ledger {
         input: Input,
         ctx: &engine::DecideContext,
     ) -> Result<Entry, engine::DecideError> {
+        let (began, carried, shard) = (hops::begin(), ctx.carried.as_deref(), ctx.partition);
         let ctx = DecideContext {
             at: Timestamp::from_millis(ctx.at_ms),
             seq: i64::try_from(ctx.seq).expect("a journal has fewer entries"),
@@ -178,8 +180,10 @@ impl Application for Ledger {
             partition: ctx.partition,
             policy: &self.policy,
         };
-        processors::decide(&Reader(state), input, &ctx)
-            .map_err(|error| engine::DecideError::State(to_engine(error)))
+        let entry = processors::decide(&Reader(state), input, &ctx)
+            .map_err(|error| engine::DecideError::State(to_engine(error)))?;
+        hops::decided(began, carried, shard, &entry);
+        Ok(entry)
     }
 
     fn evolve(

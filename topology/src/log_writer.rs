@@ -13,8 +13,10 @@ use crate::backlog::Backlog;
 use crate::crash_window::{CrashWindow, pass};
 use crate::engine::application as engine;
 use crate::engine::kafka::producer::{IngressError, IngressProducer};
+use crate::hops;
 use crate::ledger::schema_header;
 use crate::registry::WriterIds;
+use crate::traces;
 
 /// Writes to the input topics, each record to the shard of its wallet.
 #[derive(Clone)]
@@ -60,11 +62,16 @@ impl LogWriter {
         record: &R,
         id: SchemaId,
     ) -> Result<(), AppendError> {
+        let mut headers = vec![schema_header::<R>()];
+        headers.extend(traces::outgoing().map(|trace| engine::RecordHeader {
+            name: engine::CARRIED_HEADER.to_owned(),
+            value: Some(Bytes::from(trace)),
+        }));
         let outgoing = engine::Record {
             timestamp_ms: 0,
             key: Some(Bytes::from(wallet.to_string())),
             value: Some(Bytes::from(codec::encode(record, id))),
-            headers: vec![schema_header::<R>()],
+            headers,
         };
         let partition = wallet.shard(self.partitions);
         let topic = R::KIND.topic();
@@ -82,6 +89,11 @@ impl LogWriter {
     /// Why nothing can be written any more; none while it can.
     pub fn failure(&self) -> Option<String> {
         self.producer.failure()
+    }
+
+    /// How many records wait for their acknowledgement.
+    pub fn in_flight(&self) -> usize {
+        self.producer.in_flight()
     }
 
     /// Waits, bounded, for what is under way. Blocks.
@@ -106,6 +118,9 @@ impl CommandLog for LogWriter {
                 }
             };
             pass(CrashWindow::AfterAppend);
+            if appended.is_ok() {
+                hops::appended(&request);
+            }
             appended
         })
     }

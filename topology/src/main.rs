@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 use topology::cli;
+use topology::logging::LoggingSettings;
 
 /// A payment makes some 500 small allocations on several threads.
 #[global_allocator]
@@ -17,6 +18,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true)]
 struct Arguments {
+    #[command(flatten)]
+    logging: LoggingSettings,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -32,12 +36,13 @@ enum Command {
     Load(Box<cli::load::LoadArguments>),
     Journal(cli::journal::JournalArguments),
     Config(cli::config::ConfigArguments),
+    Status(cli::status::StatusArguments),
 }
 
 /// What runs, whatever the binary is called.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    topology::logging::start();
+    topology::logging::start(&arguments.logging);
     let runtime = match runtime(&arguments.command) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -59,6 +64,7 @@ pub fn main() -> ExitCode {
             Command::Audit(arguments) => cli::audit::audit(arguments).await,
             Command::Load(arguments) => cli::load::load(*arguments).await,
             Command::Journal(arguments) => cli::journal::journal(arguments).await,
+            Command::Status(arguments) => Ok(cli::status::status(arguments).await),
             Command::Config(arguments) => {
                 cli::config::config(&arguments).map(|()| ExitCode::SUCCESS)
             }

@@ -164,6 +164,33 @@ pub struct RunSettings {
     /// The gateway.
     #[command(flatten)]
     pub gateway: GatewaySettings,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+}
+
+/// What the process tells of itself, and where.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Telemetry")]
+pub struct TelemetrySettings {
+    /// Where /metrics is served besides the HTTP API; port 0 takes a free one and logs it.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "HOLDFAST_METRICS_LISTEN",
+        default_value = "127.0.0.1:9091"
+    )]
+    pub metrics_listen: SocketAddr,
+
+    /// The memory of the process, in MiB, beyond which /health says degraded. By default 80 % of
+    /// what the container or the machine has.
+    #[arg(long, value_name = "MIB", env = "HOLDFAST_MEMORY_THRESHOLD_MIB")]
+    pub memory_threshold_mib: Option<u64>,
+
+    /// An OpenTelemetry collector that traces are exported to, over OTLP/HTTP. None: no traces.
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
 }
 
 /// The gateway: its name in the log, where it is, and what it promises.

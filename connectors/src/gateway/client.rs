@@ -1,5 +1,7 @@
 //! The clients of gateways, one for each kind.
 
+use std::time::Duration;
+
 use super::operation::{OperationAnswer, OperationRequest};
 use super::simulator::InProcessGateway;
 use super::simulator_client::SimulatorGateway;
@@ -14,6 +16,17 @@ pub enum GatewayClient {
 }
 
 impl GatewayClient {
+    /// Asks whether the gateway is there, without charging anybody.
+    ///
+    /// # Errors
+    /// Why it does not answer well.
+    pub async fn probe(&self, at_most: Duration) -> Result<(), String> {
+        match self {
+            Self::Simulator(gateway) => gateway.probe(at_most).await,
+            Self::InProcess(_) => Ok(()),
+        }
+    }
+
     /// Tries `operation` once and says what became of it. Dropping the future before it completes
     /// leaves the outcome unknown.
     pub async fn perform(&self, operation: &OperationRequest) -> OperationAnswer {

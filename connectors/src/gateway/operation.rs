@@ -28,6 +28,8 @@ pub struct OperationRequest {
     pub amount_minor: i64,
     /// ISO 4217 code, three upper-case letters. An inquiry does not send it.
     pub currency: String,
+    /// W3C Trace Context of the call, to be sent along.
+    pub traceparent: Option<String>,
     /// When the call's time began: what passes between this and the call counts.
     pub begun: Instant,
     /// The longest the call may take, connecting and reading the answer included.

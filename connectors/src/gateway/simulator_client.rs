@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
@@ -17,6 +18,7 @@ use http_body_util::Full;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::classification::{AnswerKind, BodyReading, OperationKind, OutcomeClass, classify};
@@ -31,6 +33,7 @@ const MAX_CODE_CHARS: usize = 64;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Why a client cannot be made.
 #[derive(Debug, Error)]
@@ -54,6 +57,7 @@ pub struct SimulatorGateway {
     peer: Peer,
     host: HeaderValue,
     charges: Uri,
+    health: Uri,
 }
 
 /// Body of a submission.
@@ -152,10 +156,31 @@ impl SimulatorGateway {
         }
         let host = HeaderValue::try_from(authority.as_str())
             .map_err(|_| refused("its host cannot be sent"))?;
-        let charges = format!("{}/v1/charges", base.path().trim_end_matches('/'));
-        let charges = charges.parse().map_err(|_| refused("its path cannot be sent"))?;
+        let path = base.path().trim_end_matches('/');
+        let under = |name: &str| {
+            let uri = format!("{path}/{name}").parse::<Uri>();
+            uri.map_err(|_| refused("its path cannot be sent"))
+        };
+        let (charges, health) = (under("v1/charges")?, under("health")?);
         let peer = Peer::new(base).map_err(GatewayClientError::Client)?;
-        Ok(Self { peer, host, charges })
+        Ok(Self { peer, host, charges, health })
+    }
+
+    /// Asks whether it is there, without charging anybody.
+    ///
+    /// # Errors
+    /// Why it does not answer well.
+    pub async fn probe(&self, at_most: Duration) -> Result<(), String> {
+        let request = Request::get(self.health.clone()).header(HOST, self.host.clone());
+        let request = request.body(Full::default()).map_err(|error| error.to_string())?;
+        match self.peer.exchange(request, Instant::now() + at_most).await {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+            Ok(answer) => Err(format!("HTTP {}", answer.status)),
+            Err(Unanswered::NotConnected(reason) | Unanswered::Lost(reason)) => Err(reason),
+            Err(Unanswered::TimedOut) => {
+                Err(format!("no answer within {} ms", at_most.as_millis()))
+            }
+        }
     }
 
     /// Tries `operation` once and says what became of it. Dropping the future before it completes
@@ -181,7 +206,10 @@ impl SimulatorGateway {
         operation: &OperationRequest,
     ) -> Result<Request<Full<Bytes>>, axum::http::Error> {
         let key = &operation.idempotency_key;
-        let request = Request::builder().header(HOST, self.host.clone());
+        let mut request = Request::builder().header(HOST, self.host.clone());
+        if let Some(traceparent) = &operation.traceparent {
+            request = request.header(TRACEPARENT, traceparent);
+        }
         match operation.kind {
             OperationKind::Submit => {
                 let body = serde_json::to_vec(&Submission {

@@ -7,11 +7,14 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use schemas::CorrelationId;
+use tokio::time::Instant;
+use tracing::{Level, debug};
 use uuid::Uuid;
 
 use super::Api;
 use super::headers::{CORRELATION_ID, REQUEST_ID, correlation_id, visible};
 use super::problem::Problem;
+use crate::HOP;
 
 /// What names one HTTP try and what it belongs to.
 #[derive(Debug, Clone)]
@@ -41,7 +44,17 @@ pub(super) async fn frame(mut request: Request, next: Next) -> Response {
     let ids = RequestIds { request_id, correlation_id };
     request.extensions_mut().insert(ids.clone());
 
+    let asked = tracing::enabled!(target: HOP, Level::DEBUG)
+        .then(|| (request.method().clone(), request.uri().path().to_owned(), Instant::now()));
     let mut response = next.run(request).await;
+    if let Some((method, path, began)) = asked {
+        let (status, took_ms) = (response.status().as_u16(), began.elapsed().as_millis());
+        let RequestIds { request_id, correlation_id } = &ids;
+        debug!(
+            target: HOP, hop = "http", %request_id, %correlation_id, %method, path, status,
+            took_ms, "A request was answered."
+        );
+    }
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         problem.log(&ids);
         problem.write_body(request_id, &mut response);

@@ -1,4 +1,5 @@
-//! Whether the process lives, is ready, and how its parts are. Never cached, never embellished.
+//! Whether the process lives, is ready, and how its parts are. Never embellished: every part says
+//! when it was looked at, for a request here asks nobody.
 
 use std::sync::Arc;
 
@@ -21,57 +22,32 @@ struct ComponentBody<'a> {
     name: &'static str,
     status: &'static str,
     detail: &'a str,
+    checked_at: String,
 }
 
 /// `GET /live`: the process answers; nothing else is asked.
 pub(super) async fn live() -> Answer {
-    let body = HealthBody { status: text(ComponentStatus::Up), components: Vec::new() };
+    let body = HealthBody { status: ComponentStatus::Ok.label(), components: Vec::new() };
     Answer::json(StatusCode::OK, &body)
 }
 
-/// `GET /ready`: 200 when every part does its work, so that requests may come.
-pub(super) async fn ready(State(health): State<Arc<dyn Health>>) -> Answer {
-    report(&health.components())
-}
-
-/// `GET /health`, `GET /healthz`: the same truth, for people and monitors.
-pub(super) async fn health(State(health): State<Arc<dyn Health>>) -> Answer {
-    report(&health.components())
-}
-
-fn report(components: &[Component]) -> Answer {
-    let overall = overall(components);
-    let status = match overall {
-        ComponentStatus::Up => StatusCode::OK,
-        ComponentStatus::Starting | ComponentStatus::Down => StatusCode::SERVICE_UNAVAILABLE,
+/// `GET /ready`, `GET /health`, `GET /healthz`: 200 when requests may come. What is degraded does
+/// not keep them away.
+pub(super) async fn report(State(health): State<Arc<dyn Health>>) -> Answer {
+    let components = health.components();
+    let worst = components.iter().map(|component| component.status).max();
+    let worst = worst.unwrap_or(ComponentStatus::Ok);
+    let status = match worst {
+        ComponentStatus::Ok | ComponentStatus::Degraded => StatusCode::OK,
+        ComponentStatus::Starting | ComponentStatus::Failing => StatusCode::SERVICE_UNAVAILABLE,
     };
     let components = components.iter().map(ComponentBody::of).collect();
-    Answer::json(status, &HealthBody { status: text(overall), components })
+    Answer::json(status, &HealthBody { status: worst.label(), components })
 }
 
 impl<'a> ComponentBody<'a> {
     fn of(component: &'a Component) -> Self {
-        let Component { name, status, detail } = component;
-        Self { name, status: text(*status), detail }
-    }
-}
-
-/// The worst of all: down before starting before up.
-fn overall(components: &[Component]) -> ComponentStatus {
-    let any = |status| components.iter().any(|component| component.status == status);
-    if any(ComponentStatus::Down) {
-        ComponentStatus::Down
-    } else if any(ComponentStatus::Starting) {
-        ComponentStatus::Starting
-    } else {
-        ComponentStatus::Up
-    }
-}
-
-fn text(status: ComponentStatus) -> &'static str {
-    match status {
-        ComponentStatus::Up => "up",
-        ComponentStatus::Starting => "starting",
-        ComponentStatus::Down => "down",
+        let Component { name, status, detail, checked_at } = component;
+        Self { name, status: status.label(), detail, checked_at: checked_at.to_string() }
     }
 }

@@ -58,9 +58,9 @@ const NO_API: &str = "This process answers about its health only; it does not ru
 fn health_routes(health: Arc<dyn Health>) -> Router {
     Router::new()
         .route("/live", get(health::live))
-        .route("/ready", get(health::ready))
-        .route("/health", get(health::health))
-        .route("/healthz", get(health::health))
+        .route("/ready", get(health::report))
+        .route("/health", get(health::report))
+        .route("/healthz", get(health::report))
         .route(ERRORS_PATH, get(error_page::show))
         .with_state(health)
 }

@@ -92,6 +92,7 @@ pub fn submit(amount_minor: i64) -> OperationRequest {
         idempotency_key: Uuid::new_v4().to_string(),
         amount_minor,
         currency: "USD".to_owned(),
+        traceparent: None,
         begun: Instant::now(),
         call_timeout: PATIENT,
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use connectors::http::{Profile, health_router, serve};
 use connectors::ports::{Component, ComponentStatus};
-use schemas::ErrorCode;
+use schemas::{ErrorCode, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -14,28 +14,33 @@ use crate::caller::{Caller, PATIENT};
 use crate::ledger::Ledger;
 
 fn component(name: &'static str, status: ComponentStatus) -> Component {
-    Component { name, status, detail: format!("{name} says so") }
+    let checked_at = Timestamp::from_millis(1_767_323_045_678);
+    Component { name, status, detail: format!("{name} says so"), checked_at }
 }
 
 #[tokio::test]
 async fn ready_means_that_every_part_does_its_work() {
-    use ComponentStatus::{Down, Starting, Up};
+    use ComponentStatus::{Degraded, Failing, Ok, Starting};
     let caller = Caller::new(Profile::Dev);
     for (log, views, status, overall) in [
-        (Up, Up, 200, "up"),
-        (Up, Starting, 503, "starting"),
-        (Down, Starting, 503, "down"),
-        (Down, Up, 503, "down"),
+        (Ok, Ok, 200, "ok"),
+        (Ok, Degraded, 200, "degraded"),
+        (Ok, Starting, 503, "starting"),
+        (Failing, Starting, 503, "failing"),
+        (Failing, Degraded, 503, "failing"),
+        (Failing, Ok, 503, "failing"),
     ] {
         caller.ledger.set_health(vec![component("log", log), component("views", views)]);
         for path in ["/ready", "/health", "/healthz"] {
             let answer = caller.get(path, &[]).await;
             assert_eq!((answer.status.as_u16(), answer.text("status")), (status, overall));
-            assert_eq!(answer.body["components"][1]["detail"], "views says so");
+            let views = &answer.body["components"][1];
+            assert_eq!(views["detail"], "views says so");
+            assert_eq!(views["checked_at"], "2026-01-02T03:04:05.678Z");
             assert!(answer.header("request-id").is_some());
         }
         let live = caller.get("/live", &[]).await;
-        assert_eq!((live.status.as_u16(), live.body), (200, json!({ "status": "up" })));
+        assert_eq!((live.status.as_u16(), live.body), (200, json!({ "status": "ok" })));
     }
 }
 

@@ -6,8 +6,18 @@ use tests::caller::new_key;
 use tests::executable::holdfast;
 use tests::installation::{Installation, new_port};
 
-const SUBCOMMANDS: [&str; 9] =
-    ["dev", "run", "gateway-sim", "describe", "topics", "audit", "journal", "load", "config"];
+const SUBCOMMANDS: [&str; 10] = [
+    "dev",
+    "run",
+    "gateway-sim",
+    "describe",
+    "topics",
+    "audit",
+    "journal",
+    "load",
+    "config",
+    "status",
+];
 
 /// Runs `holdfast` with nothing in the environment that could change what it says.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {

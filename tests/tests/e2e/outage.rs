@@ -116,7 +116,7 @@ async fn told(caller: &Caller, wallet: &Wallet, paid: &Answer) {
     })
     .await;
     let components = ready.body["components"].as_array().expect("components");
-    assert!(components.iter().any(|part| part["status"] != "up"), "{ready:?}");
+    assert!(components.iter().any(|part| part["status"] != "ok"), "{ready:?}");
     let paths = [
         ("/health".to_owned(), 503),
         ("/live".to_owned(), 200),

@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 
+use crate::logging::LoggingSettings;
 use crate::settings::RunSettings;
 
 /// Print every setting of `holdfast run`: its variable, the value in force, and where it is from.
@@ -30,6 +31,9 @@ pub struct ConfigArguments {
 struct Settings {
     #[command(flatten)]
     run: RunSettings,
+
+    #[command(flatten)]
+    logging: LoggingSettings,
 }
 
 /// Prints the settings.

@@ -46,6 +46,10 @@ pub struct DevArguments {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub port: u16,
 
+    /// Port of the metrics on 127.0.0.1, besides /metrics of the HTTP API; likewise.
+    #[arg(long, value_name = "PORT", default_value_t = 9091)]
+    pub metrics_port: u16,
+
     /// Port of the gateway simulator on 127.0.0.1; likewise.
     #[arg(long, value_name = "PORT", default_value_t = 8090)]
     pub gateway_port: u16,

@@ -8,4 +8,5 @@ pub mod gateway_sim;
 pub mod journal;
 pub mod load;
 pub mod run;
+pub mod status;
 pub mod topics;

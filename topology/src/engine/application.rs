@@ -72,6 +72,10 @@ pub trait Application: Send + Sync + 'static {
     fn decode_entry(&self, record: &JournalRecord) -> Result<Self::Entry, EntryDecodeError>;
 }
 
+/// The header that an entry takes over from the input that it decides: W3C Trace Context. The
+/// engine carries it and does not look into it.
+pub const CARRIED_HEADER: &str = "traceparent";
+
 /// The bytes of one record, detached from the client's fetch buffer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
@@ -90,6 +94,12 @@ impl Record {
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         let header = self.headers.iter().find(|header| header.name == name)?;
         header.value.as_deref()
+    }
+
+    /// The value of [`CARRIED_HEADER`].
+    pub fn carried(&self) -> Option<&Bytes> {
+        let header = self.headers.iter().find(|header| header.name == CARRIED_HEADER)?;
+        header.value.as_ref()
     }
 
     /// What the record weighs against the bounds of batches and queues, in bytes.
@@ -220,6 +230,8 @@ pub struct DecideContext {
     pub prev_hash: EntryHash,
     /// Where the input came from.
     pub source: Source,
+    /// The value of [`CARRIED_HEADER`], which decides nothing.
+    pub carried: Option<Bytes>,
 }
 
 /// What a poisoned input was.

@@ -163,10 +163,10 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         }
         let partition = self.parts.partition;
         let tailed = |(made, place): (MadeEntry<A::Entry>, &Place)| {
-            let MadeEntry { key, entry, link: ChainLink { seq, hash } } = made;
+            let MadeEntry { key, entry, link: ChainLink { seq, hash }, trace } = made;
             let position = Position { partition, offset: place.offset };
             let timestamp_ms = place.timestamp_ms;
-            Arc::new(Tailed { position, key: Some(key), entry, seq, hash, timestamp_ms })
+            Arc::new(Tailed { position, key: Some(key), entry, seq, hash, timestamp_ms, trace })
         };
         let entries = kept.into_iter().zip(places).map(tailed).collect();
         let reached = self.parts.log.position(Topic::Journal)?;

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use schemas::Partition;
 
 use super::application::{
-    Application, DecideContext, DecideError, EntryHeader, EntryRecord, ReadState, StateError,
+    Application, CARRIED_HEADER, DecideContext, DecideError, EntryHeader, EntryRecord, ReadState,
+    RecordHeader, StateError,
 };
 use super::batch::{Item, Work};
 use super::chain::ChainLink;
@@ -37,6 +38,7 @@ pub(super) struct MadeEntry<E> {
     pub(super) key: Bytes,
     pub(super) entry: E,
     pub(super) link: ChainLink,
+    pub(super) trace: Option<Bytes>,
 }
 
 impl<E> Made<E> {
@@ -133,6 +135,10 @@ fn try_make<A: Application, S: Store>(
         seq: made.head.seq + 1,
         prev_hash: made.head.hash,
         source: work.source(),
+        carried: match &work.item {
+            Item::Record(input) => input.record.carried().cloned(),
+            Item::Timer(_) => None,
+        },
     };
     let mut overlay = Overlay::new(draft.store, &mut made.changes);
     let entry = draft.application.decide(&overlay, input, &ctx).map_err(|error| match error {
@@ -145,8 +151,13 @@ fn try_make<A: Application, S: Store>(
     if (header.seq, header.prev_hash, &header.source) != (ctx.seq, ctx.prev_hash, &ctx.source) {
         return Err(Failed::Input("the entry does not carry what its context says".to_owned()));
     }
-    let record =
+    let mut record =
         draft.application.encode(&entry).map_err(|error| Failed::Input(error.to_string()))?;
+    let trace = ctx.carried;
+    if let Some(trace) = &trace {
+        let name = CARRIED_HEADER.to_owned();
+        record.headers.push(RecordHeader { name, value: Some(trace.clone()) });
+    }
     fold(draft.application, &mut overlay, &mut made.positions, (&header, &entry)).map_err(
         |error| match error {
             StateError::Contradiction(reason) => Failed::Input(reason),
@@ -159,7 +170,7 @@ fn try_make<A: Application, S: Store>(
     made.headers.push(header);
     if draft.keeps_entries == KeepsEntries::Yes {
         let (key, link) = (record.key.clone(), made.link());
-        made.entries.push(MadeEntry { key, entry, link });
+        made.entries.push(MadeEntry { key, entry, link, trace });
     }
     Ok(record)
 }

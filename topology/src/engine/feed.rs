@@ -178,7 +178,8 @@ mod tests {
             let offset = Offset::new(i64::try_from(seq).expect("small")).expect("valid");
             let position = Position { partition, offset };
             let hash = link(seq).hash;
-            Arc::new(Tailed { position, key: None, entry: seq, seq, hash, timestamp_ms: 0 })
+            let (key, timestamp_ms, trace) = (None, 0, None);
+            Arc::new(Tailed { position, key, entry: seq, seq, hash, timestamp_ms, trace })
         };
         let entries: Vec<_> = (after + 1..=after + count).map(entry).collect();
         let reached = entries.last().map_or(Offset::ZERO, |last| last.position.offset.next());

@@ -35,6 +35,8 @@ pub struct Tailed<E> {
     pub hash: EntryHash,
     /// When the broker took it, milliseconds since the epoch.
     pub timestamp_ms: i64,
+    /// The value of [`CARRIED_HEADER`](super::application::CARRIED_HEADER).
+    pub trace: Option<Bytes>,
 }
 
 /// What a follower gets at a time.
@@ -180,8 +182,9 @@ impl<A: Application> JournalReader<A> {
             None => ChainLink::of(&header, &record.record),
         };
         *link = Some(next);
+        let trace = record.record.carried().cloned();
         let (key, timestamp_ms) = (record.record.key, record.record.timestamp_ms);
-        Ok(Tailed { position, key, entry, seq: next.seq, hash: next.hash, timestamp_ms })
+        Ok(Tailed { position, key, entry, seq: next.seq, hash: next.hash, timestamp_ms, trace })
     }
 }
 
@@ -299,6 +302,7 @@ mod tests {
             seq: 0,
             hash: EntryHash::from([0; 32]),
             timestamp_ms: 0,
+            trace: None,
         })
     }
 

@@ -5,6 +5,7 @@
 //! to commit at once. The governor hands out slots: a few are saved up while nobody commits, and
 //! then they come at the pace. It knows no shards: who asks first is served first.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Governor {
     saved: Duration,
     /// When the slot after the last one given out would come at an even pace.
     next: Mutex<Duration>,
+    waits: AtomicU64,
+    waited_nanos: AtomicU64,
 }
 
 impl Governor {
@@ -34,12 +37,17 @@ impl Governor {
     pub fn for_shards(shards: u32) -> Self {
         let shards = shards.max(1);
         let pace = (SHARD_PACE / shards).max(Duration::from_secs(1) / MAX_PER_SECOND);
-        Self { pace, saved: pace * (SAVED_PER_SHARD * shards), next: Mutex::default() }
+        Self::paced(pace, pace * (SAVED_PER_SHARD * shards))
     }
 
     /// A governor that lets everybody go at once: for tests on a clock that stands still.
     pub fn unlimited() -> Self {
-        Self { pace: Duration::ZERO, saved: Duration::ZERO, next: Mutex::default() }
+        Self::paced(Duration::ZERO, Duration::ZERO)
+    }
+
+    fn paced(pace: Duration, saved: Duration) -> Self {
+        let (waits, waited_nanos) = (AtomicU64::default(), AtomicU64::default());
+        Self { pace, saved, next: Mutex::default(), waits, waited_nanos }
     }
 
     /// Takes a slot: the time, on the clock of `now`, at which its Kafka transaction may begin.
@@ -47,7 +55,18 @@ impl Governor {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = (*next).max(now.saturating_sub(self.saved));
         *next = slot + self.pace;
+        if let Some(wait) = slot.checked_sub(now).filter(|wait| !wait.is_zero()) {
+            let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            self.waited_nanos.fetch_add(nanos, Ordering::Relaxed);
+        }
         slot.max(now)
+    }
+
+    /// How many slots were given out for later, and how much later in all.
+    pub fn waits(&self) -> (u64, Duration) {
+        let waited = Duration::from_nanos(self.waited_nanos.load(Ordering::Relaxed));
+        (self.waits.load(Ordering::Relaxed), waited)
     }
 }
 
@@ -65,6 +84,8 @@ mod tests {
         assert!(last > now + Duration::from_millis(90) && last < now + Duration::from_millis(130));
         let later = now + Duration::from_secs(1);
         assert_eq!(governor.reserve(later), later);
+        let (waits, waited) = governor.waits();
+        assert!(waits == 12 && waited > Duration::from_millis(500), "{waits} {waited:?}");
     }
 
     #[test]

@@ -269,6 +269,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     async fn look_after_timers(&mut self, running: &mut Running) -> Result<(), Setback> {
         let (wall_ms, now) = (self.parts.clock.wall_ms(), self.parts.clock.monotonic());
         running.timers_suspended = self.clock_guard.suspends(wall_ms, now, running.head.at_ms);
+        self.status.set_turned(wall_ms);
         self.status.set_timers_suspended(running.timers_suspended);
         self.status.set_timers(running.timers.len());
         if running.timers_suspended {
@@ -316,10 +317,10 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         match self.parts.log.end_offsets(&Topic::INPUTS, Isolation::ReadCommitted).await {
             Ok(ends) => {
                 self.watch_for_a_stall(running, &ends, now)?;
-                let lag = running.positions.iter().zip(ends).map(|((_, next), end)| {
+                let lags = running.positions.iter().zip(ends).map(|((_, next), end)| {
                     u64::try_from(end.number() - next.number()).unwrap_or_default()
                 });
-                self.status.set_lag(lag.sum());
+                self.status.set_lags(lags);
                 Ok(())
             }
             Err(LogError::Retry(_)) => Ok(()),
@@ -397,6 +398,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
 
     fn count_fence(&mut self, reason: String) -> Result<String, ShardError> {
         let now = self.parts.clock.monotonic();
+        self.status.count_fence();
         self.fences.push_back(now);
         self.fences.retain(|at| *at + FENCE_WINDOW > now);
         if self.fences.len() >= MAX_FENCES {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use schemas::{Offset, Partition};
+use schemas::{Offset, Partition, Topic};
 
 use super::store::Head;
 
@@ -42,7 +42,8 @@ pub enum ShardState {
 }
 
 impl ShardState {
-    const ALL: [Self; 6] = [
+    /// All states, in the order of a life.
+    pub const ALL: [Self; 6] = [
         Self::Created,
         Self::Initializing,
         Self::Restoring,
@@ -106,7 +107,9 @@ pub struct ShardStatus {
     state: AtomicU8,
     applied: AtomicI64,
     seq: AtomicU64,
-    lag: AtomicU64,
+    /// By input topic, in the order of [`Topic::INPUTS`].
+    lags: [AtomicU64; Topic::INPUTS.len()],
+    turned_at_ms: AtomicI64,
     timers: AtomicU64,
     timers_suspended: AtomicBool,
     inputs_waiting: AtomicBool,
@@ -115,6 +118,7 @@ pub struct ShardStatus {
     aborts: AtomicU64,
     poisoned: AtomicU64,
     rebuilds: AtomicU64,
+    fences: AtomicU64,
     restored: AtomicU64,
     phase_nanos: [AtomicU64; Phase::ALL.len()],
     last_error: Mutex<Option<String>>,
@@ -133,6 +137,10 @@ pub struct ShardSnapshot {
     pub seq: u64,
     /// Records of input topics that are not handled yet, as of some seconds ago.
     pub lag: u64,
+    /// The same by topic.
+    pub lags: Vec<(Topic, u64)>,
+    /// When the shard last turned, wall clock, milliseconds since the epoch; 0 before it ran.
+    pub turned_at_ms: i64,
     /// Timers that are set.
     pub timers: u64,
     /// Whether timers are suspended because the clock jumped.
@@ -149,6 +157,8 @@ pub struct ShardSnapshot {
     pub poisoned: u64,
     /// Takeovers after a failure.
     pub rebuilds: u64,
+    /// Takeovers by another owner.
+    pub fences: u64,
     /// Entries folded while restoring.
     pub restored: u64,
     /// Time spent in each phase since the start.
@@ -165,7 +175,8 @@ impl ShardStatus {
             state: AtomicU8::new(ShardState::Created as u8),
             applied: AtomicI64::new(NO_OFFSET),
             seq: AtomicU64::default(),
-            lag: AtomicU64::default(),
+            lags: Default::default(),
+            turned_at_ms: AtomicI64::default(),
             timers: AtomicU64::default(),
             timers_suspended: AtomicBool::default(),
             inputs_waiting: AtomicBool::default(),
@@ -174,6 +185,7 @@ impl ShardStatus {
             aborts: AtomicU64::default(),
             poisoned: AtomicU64::default(),
             rebuilds: AtomicU64::default(),
+            fences: AtomicU64::default(),
             restored: AtomicU64::default(),
             phase_nanos: Default::default(),
             last_error: Mutex::default(),
@@ -196,13 +208,16 @@ impl ShardStatus {
     pub fn snapshot(&self) -> ShardSnapshot {
         let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
         let nanos = self.phase_nanos.iter().map(|nanos| Duration::from_nanos(load(nanos)));
+        let lags: Vec<_> = Topic::INPUTS.into_iter().zip(self.lags.iter().map(load)).collect();
         let last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ShardSnapshot {
             partition: self.partition,
             state: self.state(),
             applied: Offset::new(self.applied.load(Ordering::Relaxed)),
             seq: load(&self.seq),
-            lag: load(&self.lag),
+            lag: lags.iter().map(|(_, lag)| lag).sum(),
+            lags,
+            turned_at_ms: self.turned_at_ms.load(Ordering::Relaxed),
             timers: load(&self.timers),
             timers_suspended: self.timers_suspended.load(Ordering::Relaxed),
             inputs_waiting: self.inputs_waiting.load(Ordering::Relaxed),
@@ -211,6 +226,7 @@ impl ShardStatus {
             aborts: load(&self.aborts),
             poisoned: load(&self.poisoned),
             rebuilds: load(&self.rebuilds),
+            fences: load(&self.fences),
             restored: load(&self.restored),
             phases: Phase::ALL.into_iter().zip(nanos).collect(),
             last_error,
@@ -227,6 +243,10 @@ impl ShardStatus {
         self.seq.store(head.seq, Ordering::Relaxed);
     }
 
+    pub(super) fn set_turned(&self, wall_ms: i64) {
+        self.turned_at_ms.store(wall_ms, Ordering::Relaxed);
+    }
+
     pub(super) fn set_timers(&self, count: usize) {
         self.timers.store(count as u64, Ordering::Relaxed);
     }
@@ -239,8 +259,11 @@ impl ShardStatus {
         self.inputs_waiting.store(waiting, Ordering::Relaxed);
     }
 
-    pub(super) fn set_lag(&self, lag: u64) {
-        self.lag.store(lag, Ordering::Relaxed);
+    /// By input topic, in the order of [`Topic::INPUTS`].
+    pub(super) fn set_lags(&self, lags: impl Iterator<Item = u64>) {
+        for (stored, lag) in self.lags.iter().zip(lags) {
+            stored.store(lag, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn count_transaction(&self, entries: usize) {
@@ -258,6 +281,10 @@ impl ShardStatus {
 
     pub(super) fn count_rebuild(&self) {
         self.rebuilds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_fence(&self) {
+        self.fences.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_restored(&self, entries: u64) {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use schemas::Partition;
 use schemas::event::GatewayOperationRequested;
 use tokio::sync::Semaphore;
@@ -16,6 +17,7 @@ use super::answer::{Provenance, when_too_late};
 use super::outstanding::Outstanding;
 use super::waiting::Waiting;
 use super::{GatewayFollower, call, offer, report};
+use crate::traces;
 use crate::wall_clock;
 
 /// Results that may be on their way into the log besides the calls under way: what comes in within
@@ -48,8 +50,13 @@ impl Bulkhead {
     }
 
     /// Lets an operation wait for its turn.
-    pub(super) fn push(&mut self, request: &GatewayOperationRequested, provenance: Provenance) {
-        self.waiting.push(request, provenance);
+    pub(super) fn push(
+        &mut self,
+        request: &GatewayOperationRequested,
+        provenance: Provenance,
+        trace: Option<Bytes>,
+    ) {
+        self.waiting.push(request, provenance, trace);
     }
 
     /// Claims a shard; the claim counts when it is back in the journal.
@@ -78,11 +85,12 @@ impl Bulkhead {
             && let Some(turn) = self.waiting.next(outstanding)
         {
             let follower = Arc::clone(&self.follower);
-            self.under_way.spawn(async move {
+            let trace = turn.trace.clone();
+            self.under_way.spawn(traces::below(trace.as_deref(), async move {
                 let answer = call(&follower, &turn).await;
                 drop(place);
                 report(&follower, turn, answer).await;
-            });
+            }));
         }
     }
 

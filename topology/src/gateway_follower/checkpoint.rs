@@ -1,15 +1,13 @@
-//! Where a follower stood: a file that spares folding the journal from its beginning.
-//!
-//! Disposable: missing, torn or of another journal, the fold begins at the first entry.
+//! Where the follower stood: spares folding the journal from its beginning.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use processors::{decode_row, encode_row};
 use schemas::Partition;
 use serde::{Deserialize, Serialize};
 
 use super::Outstanding;
+use crate::checkpoint_file;
 use crate::crash_window::{CrashWindow, pass};
 use crate::views::ViewHead;
 
@@ -28,37 +26,20 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The checkpoint in this file; the beginning when there is none that can be read.
     pub fn read(path: &Path) -> Self {
-        let Ok(bytes) = std::fs::read(path) else { return Self::default() };
-        let whole =
-            bytes.split_first_chunk::<32>().filter(|(hash, row)| digest(row).as_bytes() == *hash);
-        let checkpoint = whole.and_then(|(_, row)| decode_row(row).ok());
-        if checkpoint.is_none() {
-            tracing::warn!(path = %path.display(), "A checkpoint is unreadable; folding anew.");
-        }
-        checkpoint.unwrap_or_default()
+        checkpoint_file::read(path, FORMAT)
     }
 
     /// Removes the checkpoint: the next start begins at the first entry.
     pub fn remove(path: &Path) {
-        if let Err(error) = std::fs::remove_file(path) {
-            tracing::warn!(%error, "A checkpoint was not removed.");
-        }
+        checkpoint_file::remove(path);
     }
 
     /// Writes the checkpoint beside the old one, then takes its place.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        let row = encode_row(self);
-        let mut bytes = digest(&row).as_bytes().to_vec();
-        bytes.extend_from_slice(&row);
-        let beside = path.with_extension("new");
-        std::fs::write(&beside, bytes)?;
+        let beside = checkpoint_file::write_beside(path, FORMAT, self)?;
         pass(CrashWindow::CheckpointUnnamed);
         std::fs::rename(beside, path)
     }
-}
-
-fn digest(row: &[u8]) -> blake3::Hash {
-    blake3::Hasher::new().update(FORMAT).update(row).finalize()
 }
 
 #[cfg(test)]

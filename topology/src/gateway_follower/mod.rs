@@ -37,7 +37,9 @@ use waiting::Turn;
 
 use crate::crash_window::{CrashWindow, pass};
 use crate::engine::follower::{Follower, Tailed};
+use crate::hops;
 use crate::log_writer::LogWriter;
+use crate::metrics::CallGauge;
 use crate::takeover::Takeover;
 use crate::views::ViewHead;
 use crate::wall_clock;
@@ -69,6 +71,8 @@ pub struct GatewayFollower {
     pub missing: watch::Sender<Vec<Partition>>,
     /// Where results go.
     pub log: LogWriter,
+    /// Shows how many calls are under way.
+    pub calls: CallGauge,
     /// Where the checkpoint is kept.
     pub checkpoint_path: PathBuf,
 }
@@ -154,7 +158,7 @@ impl Following {
             Some(Meaning::Superseded) => return Err(FollowerError::Superseded { shard }),
             Some(Meaning::TakenOver) => {
                 for request in self.checkpoint.outstanding.asked_of(shard, self.me.directory()) {
-                    self.bulkhead.push(request, Provenance::Inherited);
+                    self.bulkhead.push(request, Provenance::Inherited, None);
                 }
                 tracing::info!(%shard, "A shard's gateway operations are done here.");
                 self.missing.send_replace(self.holdings.missing());
@@ -163,7 +167,7 @@ impl Following {
         }
         if self.holdings.has(shard) {
             for request in requests(&tailed.entry) {
-                self.bulkhead.push(request, Provenance::Fresh);
+                self.bulkhead.push(request, Provenance::Fresh, tailed.trace.clone());
             }
         }
         Ok(())
@@ -240,7 +244,7 @@ type Answer = (GatewayOutcome, Option<Sealed>);
 
 /// Calls the gateway once, if it still may.
 async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
-    let Turn { request, provenance } = turn;
+    let Turn { request, provenance, trace: _ } = turn;
     if request.gateway != follower.name {
         let reason = format!("no gateway {} is configured here", request.gateway);
         return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
@@ -252,7 +256,11 @@ async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
         return (when_too_late(*provenance), None);
     }
     pass(CrashWindow::BeforeCall);
-    let answer = follower.gateway.perform(&operation(request, begun, follower.call_timeout)).await;
+    let (_call, hop) = (follower.calls.enter(), hops::call(request));
+    let mut asked = operation(request, begun, follower.call_timeout);
+    asked.traceparent = hop.traceparent();
+    let answer = follower.gateway.perform(&asked).await;
+    hop.answered(&answer.outcome);
     pass(CrashWindow::AfterCall);
     let evidence = match follower.plaintext {
         PlaintextRule::Allowed => Some(Sealed::plaintext(answer.evidence.as_str())),
@@ -291,6 +299,7 @@ async fn offer(follower: &GatewayFollower, result: &GatewayResult) {
         tokio::time::sleep(OFFER_AGAIN).await;
     }
     pass(CrashWindow::AfterResult);
+    hops::reported(result);
 }
 
 fn operation(
@@ -305,6 +314,7 @@ fn operation(
         idempotency_key: request.operation_id.to_string(),
         amount_minor: request.amount.minor(),
         currency: request.currency.code().to_owned(),
+        traceparent: None,
         begun,
         call_timeout,
     }

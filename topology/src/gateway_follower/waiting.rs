@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use schemas::event::GatewayOperationRequested;
 use schemas::{OperationId, Timestamp};
 
@@ -14,7 +15,7 @@ use super::outstanding::Outstanding;
 
 /// What waits, by its last moment.
 #[derive(Debug, Default)]
-pub struct Waiting(BTreeMap<(Timestamp, OperationId, i32), Provenance>);
+pub struct Waiting(BTreeMap<(Timestamp, OperationId, i32), (Provenance, Option<Bytes>)>);
 
 /// An operation whose turn has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +24,20 @@ pub struct Turn {
     pub request: GatewayOperationRequested,
     /// Where the follower has it from.
     pub provenance: Provenance,
+    /// The trace that it belongs to.
+    pub trace: Option<Bytes>,
 }
 
 impl Waiting {
     /// Lets an operation wait.
-    pub fn push(&mut self, request: &GatewayOperationRequested, provenance: Provenance) {
+    pub fn push(
+        &mut self,
+        request: &GatewayOperationRequested,
+        provenance: Provenance,
+        trace: Option<Bytes>,
+    ) {
         let key = (request.not_after, request.operation_id, request.operation_seq);
-        self.0.insert(key, provenance);
+        self.0.insert(key, (provenance, trace));
     }
 
     /// Whether nothing waits.
@@ -44,9 +52,9 @@ impl Waiting {
 
     /// The first in line that is still owed an answer.
     pub fn next(&mut self, outstanding: &Outstanding) -> Option<Turn> {
-        while let Some(((_, operation_id, seq), provenance)) = self.0.pop_first() {
+        while let Some(((_, operation_id, seq), (provenance, trace))) = self.0.pop_first() {
             if let Some(request) = outstanding.get(operation_id, seq) {
-                return Some(Turn { request: request.clone(), provenance });
+                return Some(Turn { request: request.clone(), provenance, trace });
             }
         }
         None
@@ -91,7 +99,7 @@ mod tests {
         let (mut waiting, mut outstanding) = (Waiting::default(), Outstanding::default());
         for request in requests {
             outstanding.ask(shard(), request);
-            waiting.push(request, Provenance::Fresh);
+            waiting.push(request, Provenance::Fresh, None);
         }
         (waiting, outstanding)
     }
@@ -102,7 +110,7 @@ mod tests {
         let (mut waiting, mut outstanding) = line(&[request(1, 30), request(2, 10)]);
         let inherited = request(3, 20);
         outstanding.ask(shard(), &inherited);
-        waiting.push(&inherited, Inherited);
+        waiting.push(&inherited, Inherited, None);
         let order: Vec<_> = std::iter::from_fn(|| waiting.next(&outstanding))
             .map(|turn| (turn.request.operation_seq, turn.provenance))
             .collect();

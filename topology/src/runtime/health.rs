@@ -1,36 +1,88 @@
 //! What the process says of itself: each component looked at, none assumed.
+//!
+//! What must be asked (broker, rows, gateway, memory) is asked in the background, and every answer
+//! carries its time: a probe that hangs shows as one that has not answered for a while. What parts
+//! know of themselves is read when somebody asks. A gateway that is away, or memory that runs
+//! short, is degraded: the process still takes requests, and sagas wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use connectors::gateway::client::GatewayClient;
 use connectors::ports::{Component, ComponentStatus, Health};
-use schemas::Partition;
+use schemas::entry::Entry;
+use schemas::{Partition, Timestamp};
 use tokio::sync::{mpsc, watch};
 
-use crate::engine::kafka::connection::KafkaConnection;
+use super::Shared;
+use super::memory::Memory;
 use crate::engine::kafka::probe::BrokerProbe;
+use crate::engine::kafka::tail::TailGauge;
 use crate::engine::status::{ShardState, ShardStatus};
 use crate::log_writer::LogWriter;
+use crate::metrics::NewestEntry;
 use crate::roles::Role;
 use crate::settings::RunSettings;
 use crate::views::PaymentViews;
+use crate::wall_clock;
 
-/// How often the broker is asked whether it is there.
+/// How often the broker, the rows and the memory are looked at.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How often the gateway is asked: it is somebody else's.
+const ASK_GATEWAY_EVERY: Duration = Duration::from_secs(5);
+/// How long it may take to answer.
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(3);
+/// An answer this old is none: longer than any probe may take, and then some.
+const STALE: Duration = Duration::from_secs(20);
+/// A shard turns at least every 100 ms; a commit takes 12 s at most until it is given up.
+const STUCK: Duration = Duration::from_secs(30);
+/// So many offsets behind, the views catch up in a second.
+const FAR_BEHIND: u64 = 20_000;
 
 /// What is known of the process: the log and the schemas, and the parts that its roles have.
 pub(crate) struct ProcessHealth {
     /// In a process with the role api.
     views: Option<Arc<PaymentViews>>,
     /// In a process with the role gateway: the shards that it has not taken over yet.
-    gateway: Option<watch::Sender<Vec<Partition>>>,
+    missing: Option<watch::Sender<Vec<Partition>>>,
     has_ledger: bool,
-    broker: Mutex<Result<(), String>>,
+    broker: Probed,
+    rows: Probed,
+    /// In a process that calls one.
+    gateway: OnceLock<Probed>,
+    memory: Probed,
     schemas_registered: AtomicBool,
     /// What start-up waits for, in words; empty when it waits for nothing.
     waiting: Mutex<String>,
     shards: Mutex<Vec<Arc<ShardStatus>>>,
+    journal: OnceLock<(TailGauge<Entry>, NewestEntry)>,
+}
+
+/// The latest answer to a probe.
+#[derive(Default)]
+struct Probed(Mutex<Option<(Timestamp, Result<String, String>)>>);
+
+impl Probed {
+    fn note(&self, answer: Result<String, String>) {
+        let now = wall_clock::now();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, answer));
+    }
+
+    /// The component that was asked; `otherwise` is how it is when it does not answer well.
+    fn component(&self, name: &'static str, otherwise: ComponentStatus) -> Component {
+        let now = wall_clock::now();
+        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (checked_at, status, detail) = match latest {
+            None => (now, ComponentStatus::Starting, "not asked yet".to_owned()),
+            Some((at, _)) if now.since(at) > STALE => {
+                (at, otherwise, format!("has not answered for {} s", now.since(at).as_secs()))
+            }
+            Some((at, Ok(detail))) => (at, ComponentStatus::Ok, detail),
+            Some((at, Err(detail))) => (at, otherwise, detail),
+        };
+        Component { name, status, detail, checked_at }
+    }
 }
 
 impl ProcessHealth {
@@ -41,15 +93,19 @@ impl ProcessHealth {
         views: Option<Arc<PaymentViews>>,
         shards: &[Partition],
     ) -> Self {
-        let gateway = settings.has(Role::Gateway).then(|| watch::Sender::new(shards.to_vec()));
+        let missing = settings.has(Role::Gateway).then(|| watch::Sender::new(shards.to_vec()));
         Self {
             views,
-            gateway,
+            missing,
             has_ledger: settings.has(Role::Ledger),
-            broker: Mutex::new(Err("not asked yet".to_owned())),
+            broker: Probed::default(),
+            rows: Probed::default(),
+            gateway: OnceLock::new(),
+            memory: Probed::default(),
             schemas_registered: AtomicBool::new(false),
             waiting: Mutex::new(String::new()),
             shards: Mutex::new(Vec::new()),
+            journal: OnceLock::new(),
         }
     }
 
@@ -61,93 +117,138 @@ impl ProcessHealth {
         self.schemas_registered.store(true, Ordering::Release);
     }
 
-    fn note_broker(&self, answer: Result<(), String>) {
-        *self.broker.lock().unwrap_or_else(PoisonError::into_inner) = answer;
-    }
-
     /// Where the gateway follower tells which shards it has not taken over yet.
     pub fn gateway_missing(&self) -> watch::Sender<Vec<Partition>> {
-        self.gateway.clone().unwrap_or_default()
+        self.missing.clone().unwrap_or_default()
     }
 
     pub fn note_shards(&self, shards: Vec<Arc<ShardStatus>>) {
         *self.shards.lock().unwrap_or_else(PoisonError::into_inner) = shards;
     }
 
-    fn log(&self) -> Component {
-        let broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        let (status, detail) = match &*broker {
-            Ok(()) => (ComponentStatus::Up, "the broker answers".to_owned()),
-            Err(reason) => (ComponentStatus::Down, format!("the broker does not answer: {reason}")),
-        };
-        Component { name: "log", status, detail }
+    pub fn note_journal(&self, tail: TailGauge<Entry>, newest: NewestEntry) {
+        // The journal is followed once in a process.
+        let _ = self.journal.set((tail, newest));
     }
 
     fn schemas(&self) -> Component {
         if self.schemas_registered.load(Ordering::Acquire) {
-            let detail = "registered".to_owned();
-            return Component { name: "schemas", status: ComponentStatus::Up, detail };
+            return known("schemas", ComponentStatus::Ok, "registered".to_owned());
         }
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Component { name: "schemas", status: ComponentStatus::Starting, detail: waiting }
+        known("schemas", ComponentStatus::Starting, waiting)
     }
 
     fn shards(&self) -> Component {
         let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        let describe = |shard: &Arc<ShardStatus>| {
-            let snapshot = shard.snapshot();
-            let error = snapshot.last_error.map(|error| format!(" ({error})"));
-            format!("{} {}{}", shard.partition(), snapshot.state.label(), error.unwrap_or_default())
-        };
-        let detail = shards.iter().map(describe).collect::<Vec<_>>().join(", ");
-        let all = |wanted: ShardState| shards.iter().all(|shard| shard.state() == wanted);
-        let any = |wanted: ShardState| shards.iter().any(|shard| shard.state() == wanted);
-        let status = if shards.is_empty() {
-            ComponentStatus::Starting
-        } else if all(ShardState::Running) {
-            ComponentStatus::Up
-        } else if any(ShardState::Rebuilding) || any(ShardState::Closed) {
-            ComponentStatus::Down
-        } else {
-            ComponentStatus::Starting
-        };
-        Component { name: "shards", status, detail }
+        let now_ms = wall_clock::now().millis();
+        let seen: Vec<_> = shards.iter().map(|shard| shard_health(shard, now_ms)).collect();
+        let detail: Vec<_> = seen.iter().map(|(_, detail)| detail.as_str()).collect();
+        let worst = seen.iter().map(|(status, _)| *status).max();
+        known("shards", worst.unwrap_or(ComponentStatus::Starting), detail.join(", "))
     }
 
-    fn views(views: &PaymentViews) -> Component {
-        let (status, detail) = if views.is_caught_up() {
-            (ComponentStatus::Up, "caught up")
+    fn views(&self, views: &PaymentViews) -> Component {
+        let rows = self.rows.component("views", ComponentStatus::Failing);
+        if rows.status != ComponentStatus::Ok {
+            return rows;
+        }
+        let behind = self.journal.get().map_or(0, |(tail, _)| {
+            let ends = tail.progress().ends;
+            let behind = ends.iter().zip(views.reached()).map(|(end, reached)| {
+                u64::try_from(end.number() - reached.number()).unwrap_or_default()
+            });
+            behind.sum()
+        });
+        let (status, detail) = if !views.is_caught_up() {
+            (ComponentStatus::Starting, "catching up with the journal".to_owned())
+        } else if behind > FAR_BEHIND {
+            (ComponentStatus::Degraded, format!("{behind} offsets behind the journal"))
         } else {
-            (ComponentStatus::Starting, "catching up with the journal")
+            (ComponentStatus::Ok, format!("{}, {behind} offsets behind", rows.detail))
         };
-        Component { name: "views", status, detail: detail.to_owned() }
+        Component { status, detail, ..rows }
     }
 
-    fn gateway(missing: &[Partition]) -> Component {
+    fn follower(missing: &[Partition]) -> Component {
         let name = "gateway-follower";
         if missing.is_empty() {
-            let detail = "has every shard of its list".to_owned();
-            return Component { name, status: ComponentStatus::Up, detail };
+            return known(name, ComponentStatus::Ok, "has every shard of its list".to_owned());
         }
         let shards = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let detail = format!("takes over {shards}; a shard's ledger must run for that");
-        Component { name, status: ComponentStatus::Starting, detail }
+        known(name, ComponentStatus::Starting, detail)
     }
+
+    /// Only tells: a system that nobody uses has no recent entries.
+    fn entries(newest: &NewestEntry) -> Component {
+        let detail = match newest.at() {
+            Some(at) => {
+                let age = wall_clock::now().since(at).as_secs();
+                format!("the newest is {age} s old")
+            }
+            None => "none yet".to_owned(),
+        };
+        known("entries", ComponentStatus::Ok, detail)
+    }
+}
+
+/// A component that is known without asking anybody.
+fn known(name: &'static str, status: ComponentStatus, detail: String) -> Component {
+    Component { name, status, detail, checked_at: wall_clock::now() }
+}
+
+fn shard_health(shard: &ShardStatus, now_ms: i64) -> (ComponentStatus, String) {
+    let snapshot = shard.snapshot();
+    let silent_ms = u64::try_from(now_ms - snapshot.turned_at_ms).unwrap_or_default();
+    let is_stuck = Duration::from_millis(silent_ms) > STUCK;
+    let (number, state) = (shard.partition(), snapshot.state);
+    let mut detail = format!("{number} {}", state.label());
+    let status = match state {
+        ShardState::Running if is_stuck => {
+            detail = format!("{detail}, silent for {} s", silent_ms / 1000);
+            ComponentStatus::Failing
+        }
+        ShardState::Running if snapshot.timers_suspended => {
+            detail.push_str(", timers suspended: the clock jumped");
+            ComponentStatus::Degraded
+        }
+        ShardState::Running if snapshot.inputs_waiting => {
+            detail.push_str(", an input waits for the schema registry");
+            ComponentStatus::Degraded
+        }
+        ShardState::Running => ComponentStatus::Ok,
+        ShardState::Created | ShardState::Initializing | ShardState::Restoring => {
+            ComponentStatus::Starting
+        }
+        ShardState::Rebuilding | ShardState::Closed => ComponentStatus::Failing,
+    };
+    if let Some(error) = snapshot.last_error {
+        detail = format!("{detail} ({error})");
+    }
+    (status, detail)
 }
 
 impl Health for ProcessHealth {
     fn components(&self) -> Vec<Component> {
-        let mut components = vec![self.log(), self.schemas()];
+        let log = self.broker.component("log", ComponentStatus::Failing);
+        let mut components = vec![log, self.schemas()];
         components.extend(self.has_ledger.then(|| self.shards()));
-        components.extend(self.views.as_deref().map(Self::views));
-        components.extend(self.gateway.as_ref().map(|missing| Self::gateway(&missing.borrow())));
+        components.extend(self.views.as_deref().map(|views| self.views(views)));
+        components.extend(self.missing.as_ref().map(|missing| Self::follower(&missing.borrow())));
+        let gateway = self.gateway.get();
+        components.extend(
+            gateway.map(|gateway| gateway.component("gateways", ComponentStatus::Degraded)),
+        );
+        components.push(self.memory.component("memory", ComponentStatus::Degraded));
+        components.extend(self.journal.get().map(|(_, newest)| Self::entries(newest)));
         components
     }
 }
 
 /// Ends the process when its writer to the log can never write again: librdkafka gives up on an
 /// idempotent producer whose order is lost. The next start has a new one.
-pub(crate) async fn watch_writer(writer: LogWriter, report: mpsc::Sender<anyhow::Error>) {
+pub(super) async fn watch_writer(writer: LogWriter, report: mpsc::Sender<anyhow::Error>) {
     let mut every = tokio::time::interval(PROBE_EVERY);
     loop {
         every.tick().await;
@@ -159,18 +260,58 @@ pub(crate) async fn watch_writer(writer: LogWriter, report: mpsc::Sender<anyhow:
     }
 }
 
-/// Asks the broker again and again, until aborted.
-pub(crate) async fn probe(health: Arc<ProcessHealth>, connection: KafkaConnection) {
-    let broker = match BrokerProbe::new(&connection) {
+/// Begins to look at everything but the gateway, again and again.
+pub(super) fn probe(shared: &Arc<Shared>) {
+    probe_broker(shared);
+    let (health, memory) = (Arc::clone(&shared.health), Memory::of(&shared.settings.telemetry));
+    shared.background.repeat(PROBE_EVERY, move || {
+        health.memory.note(memory.look());
+        std::future::ready(())
+    });
+    if let Some(views) = &shared.views {
+        let (health, views) = (Arc::clone(&shared.health), Arc::clone(views));
+        shared.background.repeat(PROBE_EVERY, move || {
+            let (health, views) = (Arc::clone(&health), Arc::clone(&views));
+            on_a_thread(move || health.rows.note(views.probe()))
+        });
+    }
+}
+
+fn probe_broker(shared: &Arc<Shared>) {
+    let health = Arc::clone(&shared.health);
+    let broker = match BrokerProbe::new(&shared.connection) {
         Ok(broker) => Arc::new(broker),
-        Err(reason) => return health.note_broker(Err(reason)),
+        Err(reason) => return health.broker.note(Err(reason)),
     };
-    let mut every = tokio::time::interval(PROBE_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        let broker = Arc::clone(&broker);
-        let answer = tokio::task::spawn_blocking(move || broker.ask()).await;
-        health.note_broker(answer.unwrap_or_else(|error| Err(error.to_string())));
+    shared.background.repeat(PROBE_EVERY, move || {
+        let (health, broker) = (Arc::clone(&health), Arc::clone(&broker));
+        on_a_thread(move || {
+            let answer = broker.ask().map(|()| "the broker answers".to_owned());
+            let answer = answer.map_err(|reason| format!("the broker does not answer: {reason}"));
+            health.broker.note(answer);
+        })
+    });
+}
+
+/// Begins to ask the gateway again and again.
+pub(super) fn probe_gateway(shared: &Arc<Shared>, gateway: &GatewayClient) {
+    let (health, gateway) = (Arc::clone(&shared.health), gateway.clone());
+    let name = shared.settings.gateway.gateway_name.clone();
+    health.gateway.get_or_init(Probed::default);
+    shared.background.repeat(ASK_GATEWAY_EVERY, move || {
+        let (health, gateway, name) = (Arc::clone(&health), gateway.clone(), name.clone());
+        async move {
+            let answer = gateway.probe(GATEWAY_TIMEOUT).await;
+            let answer = answer.map(|()| format!("{name} answers"));
+            let answer = answer.map_err(|reason| format!("{name} does not answer: {reason}"));
+            health.gateway.get_or_init(Probed::default).note(answer);
+        }
+    });
+}
+
+/// Runs what blocks where it may.
+async fn on_a_thread(turn: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(turn).await {
+        tracing::error!(%error, "A probe panicked.");
     }
 }

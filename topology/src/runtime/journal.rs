@@ -2,6 +2,7 @@
 //! are of every shard; the gateway follower is of the shards of this process.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,12 +17,13 @@ use schemas::entry::Entry;
 use schemas::{Offset, Partition, PartitionCount};
 use tokio::sync::mpsc;
 
-use super::Shared;
+use super::{Shared, health};
 use crate::engine::feed::FeedSource;
 use crate::engine::kafka::tail::JournalTail;
 use crate::gateway_follower::claim::Claim;
 use crate::gateway_follower::{Checkpoint, GatewayFollower};
 use crate::ledger::Ledger;
+use crate::metrics::{self, CallGauge, Exposure, JournalMeter, MetricsFollower};
 use crate::roles::Role;
 use crate::settings::GatewayKind;
 use crate::takeover::Takeover;
@@ -39,6 +41,7 @@ pub(super) struct Followers {
     tail: JournalTail<Ledger>,
     views: Option<JoinHandle<()>>,
     gateway: Option<tokio::task::JoinHandle<()>>,
+    metrics: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Followers {
@@ -59,17 +62,18 @@ impl Followers {
         let tail = JournalTail::start(&shared.connection, prefix, (partitions, count), ledger)?;
         let tail = Arc::new(tail);
         let ends = ends(shared, &tail).await;
-        let mut views = None;
+        let (mut views, mut metrics) = (None, None);
         if let Some(rows) = &shared.views {
             views = Some(start_views(shared, rows, &tail, &ends, report)?);
+            metrics = Some(start_metrics(shared, rows, &tail, &ends, report));
         }
         let mut gateway = None;
         if settings.has(Role::Gateway) {
             gateway = Some(start_gateway(shared, &tail, &ends, report)?);
         }
-        tokio::spawn(watch(tail.progress(), report.clone()));
+        shared.background.spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
-        Ok(Self { tail, views, gateway })
+        Ok(Self { tail, views, gateway, metrics })
     }
 
     /// Where the shards of this process offer what they have confirmed.
@@ -94,7 +98,7 @@ impl Followers {
 
     /// Ends the tail, then waits for those that follow it.
     pub async fn stop(self) {
-        let Self { tail, views, gateway } = self;
+        let Self { tail, views, gateway, metrics } = self;
         let stopped = tokio::task::spawn_blocking(move || {
             tail.stop();
             views.is_none_or(|views| views.join().is_ok())
@@ -106,6 +110,11 @@ impl Followers {
             && let Err(error) = gateway.await
         {
             tracing::error!(%error, "The gateway follower panicked.");
+        }
+        if let Some(metrics) = metrics
+            && let Err(error) = metrics.await
+        {
+            tracing::error!(%error, "The follower of the metrics panicked.");
         }
     }
 }
@@ -207,6 +216,7 @@ fn start_gateway(
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let settings = &shared.settings.gateway;
     let gateway = gateway_client(shared)?;
+    health::probe_gateway(shared, &gateway);
     let path = shared.directory.join("gateway-follower.checkpoint");
     let mut checkpoint = Checkpoint::read(&path);
     let count = shared.settings.partitions();
@@ -235,17 +245,52 @@ fn start_gateway(
         partitions: count,
         missing: shared.health.gateway_missing(),
         log: shared.writer.clone(),
+        calls: CallGauge::new(&shared.metrics),
         checkpoint_path: path,
     };
+    let run = gateway_follower.run(checkpoint, follower, takeover);
+    Ok(spawn_reporting("the gateway follower", run, report))
+}
+
+/// Counts from the present ends on; what the gauges stand for is folded from the checkpoint on.
+fn start_metrics(
+    shared: &Arc<Shared>,
+    views: &Arc<PaymentViews>,
+    tail: &JournalTail<Ledger>,
+    ends: &[Offset],
+    report: &mpsc::Sender<anyhow::Error>,
+) -> tokio::task::JoinHandle<()> {
+    let path = shared.directory.join("metrics.checkpoint");
+    let mut exposure = MetricsFollower::read(&path);
+    let count = shared.settings.partitions();
+    if let Some(beyond) = beyond(&starts(&exposure.heads, count), ends) {
+        tracing::warn!(beyond, "The metrics' checkpoint is of another journal; folding anew.");
+        exposure = Exposure::default();
+    }
+    let from = starts(&exposure.heads, count);
+    let gateways = [shared.settings.gateway.gateway_name.clone()];
+    let meter = JournalMeter::new(&shared.metrics, &gateways);
+    shared.health.note_journal(tail.gauge(), meter.newest());
+    metrics::watch_journal(&shared.metrics, tail.gauge(), Arc::clone(views));
+    let counting = MetricsFollower::new(&shared.metrics, meter, exposure, ends.to_vec(), path);
+    let follower = tail.follow("metrics", from, FOLLOWER_QUEUE);
+    spawn_reporting("the follower of the metrics", counting.run(follower), report)
+}
+
+/// Runs a follower; that it fails, or panics, is reported with its name.
+fn spawn_reporting<E: Into<anyhow::Error> + Send>(
+    name: &'static str,
+    run: impl Future<Output = Result<(), E>> + Send + 'static,
+    report: &mpsc::Sender<anyhow::Error>,
+) -> tokio::task::JoinHandle<()> {
     let report = report.clone();
-    let run = AssertUnwindSafe(gateway_follower.run(checkpoint, follower, takeover));
-    Ok(tokio::spawn(async move {
-        let error = match run.catch_unwind().await {
+    tokio::spawn(async move {
+        let error = match AssertUnwindSafe(run).catch_unwind().await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.into(),
-            Err(_) => anyhow::anyhow!("the gateway follower panicked; the log above says where"),
+            Err(_) => anyhow::anyhow!("{name} panicked; the log above says where"),
         };
         // Nobody listens any more when the process ends anyway.
         let _ = report.send(error).await;
-    }))
+    })
 }

@@ -10,15 +10,19 @@
 //! It stops in this order, each step as far as the process has the part: the API takes no more
 //! requests and answers those it has, 10 seconds at most; the shards finish their batches; the tail
 //! ends; the followers handle what they were given, and gateway calls under way end and are
-//! reported, one call time-out and a second at most; the producer is flushed, 5 seconds at most.
-//! What does not get done in that time is done from the log by the next start.
+//! reported, one call time-out and a second at most; what runs in the background is joined, so that
+//! no Kafka client is alive when the process ends; the producer is flushed, 5 seconds at most. What
+//! does not get done in that time is done from the log by the next start.
 
+mod background;
 mod health;
 mod journal;
+mod memory;
 mod start;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
@@ -33,13 +37,16 @@ use crate::engine::kafka::connection::KafkaConnection;
 use crate::engine::kafka::producer::{IngressLimits, IngressProducer};
 use crate::engine::state_directory::StateDirectory;
 use crate::log_writer::LogWriter;
+use crate::metrics::{self, Metrics};
 use crate::payments;
 use crate::registry::{Registry, WriterIds};
 use crate::roles::Role;
 use crate::settings::{KafkaSettings, Profile, RunSettings};
+use crate::traces;
 use crate::views::{PaymentViews, ViewStore};
 use crate::wall_clock;
 
+use background::Background;
 use health::ProcessHealth;
 
 /// What every part of the process shares.
@@ -57,6 +64,14 @@ pub(crate) struct Shared {
     /// Of the roles api and gateway; idle in a process that has neither.
     pub writer: LogWriter,
     pub health: Arc<ProcessHealth>,
+    pub metrics: Arc<Metrics>,
+    pub background: Background,
+}
+
+/// The listeners of the process, open before anything else starts.
+struct Listeners {
+    api: TcpListener,
+    metrics: TcpListener,
 }
 
 /// How to reach the brokers.
@@ -77,15 +92,18 @@ pub async fn run(
     settings: RunSettings,
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
-    let (shared, listener) = prepare(settings).await?;
-    let (stopping, mut stop_api) = watch::channel(false);
-    let mut api = tokio::spawn(http::serve(listener, router(&shared), async move {
-        // An error means that the sender is gone, which is a reason to stop as well.
-        let _ = stop_api.wait_for(|stopping| *stopping).await;
-    }));
+    let endpoint = settings.telemetry.otlp_endpoint.as_deref().filter(|url| !url.is_empty());
+    let export = endpoint.map(traces::Export::start).transpose()?;
+    let (shared, listeners) = prepare(settings).await?;
+    let metrics_address = listeners.metrics.local_addr()?;
+    let (stopping, stop) = watch::channel(false);
+    let api = http::serve(listeners.api, router(&shared), raised(stop.clone()));
+    let mut api = tokio::spawn(api);
+    let measured = metrics::routes(&shared.metrics);
+    let measured = tokio::spawn(http::serve(listeners.metrics, measured, raised(stop)));
     let (report, mut ended) = mpsc::channel::<anyhow::Error>(8);
-    let probe = tokio::spawn(health::probe(Arc::clone(&shared.health), shared.connection.clone()));
-    tokio::spawn(health::watch_writer(shared.writer.clone(), report.clone()));
+    health::probe(&shared);
+    shared.background.spawn(health::watch_writer(shared.writer.clone(), report.clone()));
     let parts = start::parts(Arc::clone(&shared), report);
     tokio::pin!(parts);
     tokio::pin!(shutdown);
@@ -100,7 +118,8 @@ pub async fn run(
                     let roles = shared.settings.roles.iter().map(|role| role.label());
                     let roles = roles.collect::<Vec<_>>().join(",");
                     let (listen, shards) = (shared.settings.listen, &shared.settings.shards);
-                    tracing::info!(%listen, roles, %shards, "Holdfast runs.");
+                    let metrics = metrics_address;
+                    tracing::info!(%listen, %metrics, roles, %shards, "Holdfast runs.");
                     running = Some(parts);
                 }
                 Err(error) => break Err(error),
@@ -119,14 +138,37 @@ pub async fn run(
         parts.stop().await;
     }
     pass(CrashWindow::FollowersStopped);
-    probe.abort();
+    shared.background.stop().await;
+    if let Err(error) = measured.await {
+        tracing::error!(%error, "The server of the metrics panicked.");
+    }
+    shared.metrics.forget_sources();
     let writer = shared.writer.clone();
-    tokio::task::spawn_blocking(move || writer.close()).await?;
+    tokio::task::spawn_blocking(move || {
+        writer.close();
+        export.map(traces::Export::stop)
+    })
+    .await?;
     tracing::info!("Stopped.");
     outcome.and(drained)
 }
 
-async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListener)> {
+/// Completes when it is true, or when nobody can make it true any more.
+async fn raised(mut signal: watch::Receiver<bool>) {
+    let _ = signal.wait_for(|raised| *raised).await;
+}
+
+/// Listens, or says which setting chooses another address.
+async fn listen(address: SocketAddr, [flag, variable]: [&str; 2]) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}: every process needs an address of its own, chosen with \
+             {flag} or {variable}"
+        )
+    })
+}
+
+async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, Listeners)> {
     let faults = payments::topology().validate();
     anyhow::ensure!(faults.is_empty(), "the topology is not valid: {faults:?}");
     settings.policy()?;
@@ -135,13 +177,10 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
     let directory = StateDirectory::lock(&settings.state_dir)
         .context("--state-dir or HOLDFAST_STATE_DIR must name a directory of this process alone")?;
     let directory = Arc::new(directory);
-    let listener = TcpListener::bind(settings.listen).await.with_context(|| {
-        format!(
-            "cannot listen on {}: every process needs an address of its own, chosen with --listen \
-             or HOLDFAST_LISTEN",
-            settings.listen
-        )
-    })?;
+    let api = listen(settings.listen, ["--listen", "HOLDFAST_LISTEN"]).await?;
+    let names = ["--metrics-listen", "HOLDFAST_METRICS_LISTEN"];
+    let metrics = listen(settings.telemetry.metrics_listen, names).await?;
+    let listeners = Listeners { api, metrics };
     let partitions = settings.partitions();
     let views = if settings.has(Role::Api) {
         let store = ViewStore::open(&directory.join("views"))?;
@@ -161,6 +200,8 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
         catalog: Arc::new(SchemaCatalog::default()),
         writer,
         health: Arc::new(ProcessHealth::new(&settings, views.clone(), &shards)),
+        metrics: Arc::new(Metrics::default()),
+        background: Background::default(),
         ids,
         shards,
         views,
@@ -168,12 +209,15 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, TcpListe
         directory,
         settings,
     };
-    Ok((Arc::new(shared), listener))
+    metrics::watch_process(&shared.metrics);
+    metrics::watch_ingress(&shared.metrics, shared.writer.clone());
+    Ok((Arc::new(shared), listeners))
 }
 
 fn router(shared: &Shared) -> axum::Router {
     let Some(views) = &shared.views else {
-        return http::health_router(Arc::clone(&shared.health) as _);
+        let router = http::health_router(Arc::clone(&shared.health) as _);
+        return metrics::observed(router, &shared.metrics);
     };
     let profile = match shared.settings.profile {
         Profile::Dev => http::Profile::Dev,
@@ -190,7 +234,7 @@ fn router(shared: &Shared) -> axum::Router {
         health: Arc::clone(&shared.health) as _,
         now: wall_clock::now,
     };
-    http::router(options, ports)
+    traces::observed(metrics::observed(http::router(options, ports), &shared.metrics))
 }
 
 fn limit(setting: u32) -> usize {

@@ -15,6 +15,7 @@ use crate::engine::kafka::admin::{TopicProfile, TopicsError, TopicsReport, prepa
 use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
 use crate::engine::rocks_store::StoreMemory;
 use crate::ledger::Ledger;
+use crate::metrics;
 use crate::registry::{Registry, WriterIds};
 use crate::roles::Role;
 use crate::schema_ids;
@@ -78,6 +79,8 @@ pub(super) async fn parts(
         }
         let running = start_shards(&shared, &ledger, followers.as_ref())?;
         shared.health.note_shards(running.statuses().to_vec());
+        let governor = Arc::clone(running.governor());
+        metrics::watch_shards(&shared.metrics, running.statuses().to_vec(), governor);
         let (stop, stopped) = mpsc::channel(1);
         let task = tokio::spawn(watch(running, stopped, report.clone()));
         shards = Some(RunningShards { stop, task });
@@ -121,7 +124,8 @@ async fn register(
         for kind in RecordKind::ALL {
             shared.catalog.learn_own(ids.of(kind), kind)?;
         }
-        tokio::spawn(register_again(Arc::clone(shared), ids, path, report.clone()));
+        let again = register_again(Arc::clone(shared), ids, path, report.clone());
+        shared.background.spawn(again);
         ids
     } else {
         let ids = ask_registry(shared).await?;
@@ -133,7 +137,7 @@ async fn register(
     tracing::info!(version = policy.version, "The policy in force.");
     let (ledger, seen) = Ledger::new(policy, catalog, Some(shared.registry.clone()));
     let ledger = Arc::new(ledger);
-    tokio::spawn(verify(shared.registry.clone(), seen, report.clone()));
+    shared.background.spawn(verify(shared.registry.clone(), seen, report.clone()));
     ledger.set_entry_schema(ids.entry);
     shared.ids.get_or_init(|| ids);
     shared.health.note_schemas_registered();

@@ -12,6 +12,7 @@ use super::queries::PaymentViews;
 use super::store::{ViewHead, ViewStoreError};
 use crate::crash_window::{CrashWindow, pass};
 use crate::engine::follower::{Follower, Tailed};
+use crate::hops;
 use crate::takeover::Takeover;
 
 /// Follows until the tail ends. Runs on a thread of its own: it writes to disk. `takeover` is where
@@ -25,6 +26,7 @@ pub fn run(
     mut takeover: Takeover,
 ) -> Result<(), ViewStoreError> {
     let mut note = |reached: &[(Partition, Offset)]| {
+        views.note_reached(reached);
         if takeover.reached(reached) {
             views.caught_up.store(true, Ordering::Release);
         }
@@ -45,6 +47,7 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
     if entries.is_empty() {
         return Ok(());
     }
+    let began = hops::begin();
     let mut heads = views.heads();
     let mut batch = Batch::new(&views.store);
     for tailed in entries {
@@ -64,6 +67,9 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
         backlog.applied(entries.iter().map(|tailed| &tailed.entry));
     }
     views.outcomes.resolve(entries.iter().filter_map(|tailed| outcome(tailed)));
+    for tailed in entries {
+        hops::viewed(began, tailed);
+    }
     Ok(())
 }
 

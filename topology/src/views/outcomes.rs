@@ -34,6 +34,11 @@ impl Outcomes {
         receiver
     }
 
+    /// How many wait, those that gave up lately included.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_command.len()
+    }
+
     /// Tells those who wait for these commands.
     pub fn resolve(&self, outcomes: impl Iterator<Item = (String, CommandOutcome)>) {
         let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Questions to the rows, as the API asks them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use connectors::ports::{CommandOutcome, Page, PageRequest, PaymentFilter, ViewError, Views};
@@ -11,7 +11,7 @@ use rocksdb::{Direction, IteratorMode};
 use schemas::read_model::{DepositRow, PaymentRow, WalletMovement, WalletRow};
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
-    DepositId, Partition, PartitionCount, PaymentId, Position, Timestamp, UserId, WalletId,
+    DepositId, Offset, Partition, PartitionCount, PaymentId, Position, Timestamp, UserId, WalletId,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -33,6 +33,8 @@ pub struct PaymentViews {
     pub(super) heads: RwLock<BTreeMap<Partition, ViewHead>>,
     pub(super) progress: watch::Sender<u64>,
     pub(super) caught_up: AtomicBool,
+    /// By partition: the offset below which everything was applied.
+    reached: Vec<AtomicI64>,
     pub(super) backlog: OnceLock<Arc<Backlog>>,
     partitions: PartitionCount,
 }
@@ -40,15 +42,18 @@ pub struct PaymentViews {
 impl PaymentViews {
     /// Views over these rows.
     pub fn new(store: ViewStore, partitions: PartitionCount) -> Result<Self, ViewStoreError> {
-        let heads = RwLock::new(store.heads()?);
+        let heads = store.heads()?;
+        let next = |partition| heads.get(&partition).map_or(0, |head| head.offset.next().number());
+        let reached = Partition::all(partitions).map(|at| AtomicI64::new(next(at))).collect();
         let (progress, _) = watch::channel(0);
         let store = Arc::new(store);
         Ok(Self {
             store,
             outcomes: Outcomes::default(),
-            heads,
+            heads: RwLock::new(heads),
             progress,
             caught_up: AtomicBool::new(false),
+            reached,
             backlog: OnceLock::new(),
             partitions,
         })
@@ -67,6 +72,35 @@ impl PaymentViews {
     /// Marks the rows as not being a fold of this journal: the next start builds them anew.
     pub fn discard(&self, reason: &str) -> ViewStoreError {
         self.store.diverged(reason.to_owned())
+    }
+
+    /// Notes that everything below these offsets was applied.
+    pub(super) fn note_reached(&self, reached: &[(Partition, Offset)]) {
+        for (partition, offset) in reached {
+            if let Some(noted) = self.reached.get(partition.index()) {
+                noted.store(offset.number(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// By partition: the offset below which everything was applied.
+    pub fn reached(&self) -> Vec<Offset> {
+        let noted = self.reached.iter().map(|noted| noted.load(Ordering::Relaxed));
+        noted.map(|offset| Offset::new(offset).unwrap_or(Offset::ZERO)).collect()
+    }
+
+    /// Reads rows from the disk; what there is, or why they cannot be read.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn probe(&self) -> Result<String, String> {
+        self.store.heads().map_err(|error| error.to_string())?;
+        Ok("rows can be read".to_owned())
+    }
+
+    /// How many requests wait for a decision.
+    pub fn waiters(&self) -> usize {
+        self.outcomes.count()
     }
 
     /// Whether the rows show everything that the journal held when this process started.

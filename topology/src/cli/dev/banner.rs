@@ -34,6 +34,7 @@ fn addresses(ready: &Ready) -> String {
     let rows = [
         ("HTTP API", format!("{}/api/v1", ready.api_url)),
         ("Readiness", format!("{}/ready", ready.api_url)),
+        ("Metrics", ready.metrics_url.clone()),
         ("Gateway simulator", ready.gateway_url.clone()),
         ("Kafka", ready.bootstrap_servers.clone()),
         ("Schema registry", ready.registry_url.clone()),
@@ -132,13 +133,14 @@ mod tests {
             pid: 1,
             build: Build { executable: "/opt/holdfast".into(), bytes: 0, modified_ns: 0 },
             api_url: "http://127.0.0.1:20001".into(),
+            metrics_url: "http://127.0.0.1:20005/metrics".into(),
             gateway_url: "http://127.0.0.1:20002".into(),
             bootstrap_servers: "127.0.0.1:20003".into(),
             registry_url: "http://127.0.0.1:20004/apis/ccompat/v7".into(),
             state_directory: "/tmp/it's here".into(),
         };
         let text = render(&ready);
-        for url in [&ready.api_url, &ready.gateway_url, &ready.registry_url] {
+        for url in [&ready.api_url, &ready.metrics_url, &ready.gateway_url, &ready.registry_url] {
             assert!(text.contains(url.as_str()), "{url}");
         }
         assert!(text.contains(r"$(cat '/tmp/it'\''s here/run.pid')"), "{text}");

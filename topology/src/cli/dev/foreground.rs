@@ -118,16 +118,18 @@ impl System {
         let log = Log::obtain(arguments, state).await?;
         let (gateway_url, simulator) = start_simulator(arguments, state, &build).await?;
         let port = choose_port("HTTP API", arguments.port)?;
+        let metrics_port = choose_port("server of the metrics", arguments.metrics_port)?;
         let ready = Ready {
             pid: process::id(),
             build,
             api_url: format!("http://127.0.0.1:{port}"),
+            metrics_url: format!("http://127.0.0.1:{metrics_port}/metrics"),
             gateway_url,
             bootstrap_servers: log.bootstrap_servers,
             registry_url: log.registry_url,
             state_directory: state.to_owned(),
         };
-        let application = start_application(&ready, port).await?;
+        let application = start_application(&ready, [port, metrics_port]).await?;
         demo::open(&ready.api_url).await.context("cannot open the demo wallets")?;
         Ok(Self { application, simulator, embedded: log.embedded, ready })
     }
@@ -212,7 +214,10 @@ async fn start_simulator(
     Ok((format!("http://{address}"), simulator))
 }
 
-async fn start_application(ready: &Ready, port: u16) -> anyhow::Result<Supervised> {
+async fn start_application(
+    ready: &Ready,
+    [port, metrics_port]: [u16; 2],
+) -> anyhow::Result<Supervised> {
     let state = &ready.state_directory;
     let spec = ChildSpec {
         name: APPLICATION,
@@ -223,6 +228,7 @@ async fn start_application(ready: &Ready, port: u16) -> anyhow::Result<Supervise
             ("SCHEMA_REGISTRY_URL".into(), ready.registry_url.clone().into()),
             ("HOLDFAST_STATE_DIR".into(), state.join(APPLICATION).into()),
             ("HOLDFAST_LISTEN".into(), format!("127.0.0.1:{port}").into()),
+            ("HOLDFAST_METRICS_LISTEN".into(), format!("127.0.0.1:{metrics_port}").into()),
             ("HOLDFAST_GATEWAY_URL".into(), ready.gateway_url.clone().into()),
             ("HOLDFAST_PROFILE".into(), "dev".into()),
             // All in one, whatever an .env file says of the processes of an installation.

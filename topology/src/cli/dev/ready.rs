@@ -20,6 +20,8 @@ pub struct Ready {
     pub build: Build,
     /// Base of the HTTP API, without a path.
     pub api_url: String,
+    /// Where the metrics are, besides /metrics of the API.
+    pub metrics_url: String,
     /// Base of the gateway simulator.
     pub gateway_url: String,
     /// Kafka, `host:port,...`.

@@ -80,6 +80,7 @@ pub struct ShardEnded {
 /// The running shards of a process.
 pub struct Ledger {
     statuses: Vec<Arc<ShardStatus>>,
+    governor: Arc<Governor>,
     threads: Vec<JoinHandle<()>>,
     ended: mpsc::Receiver<ShardEnded>,
     stop: Arc<StopSignal>,
@@ -100,8 +101,13 @@ impl Ledger {
         let (governor, clock) = (Arc::new(Governor::for_shards(count)), SystemClock::new());
         let (report, ended) = mpsc::channel(options.shards.len().max(1));
         let stop = Arc::new(StopSignal::default());
-        let mut ledger =
-            Self { statuses: Vec::new(), threads: Vec::new(), ended, stop: Arc::clone(&stop) };
+        let mut ledger = Self {
+            statuses: Vec::new(),
+            governor: Arc::clone(&governor),
+            threads: Vec::new(),
+            ended,
+            stop: Arc::clone(&stop),
+        };
         for &partition in &options.shards {
             let parts = ShardParts {
                 application: Arc::clone(application),
@@ -147,6 +153,11 @@ impl Ledger {
     /// What the shards say about themselves.
     pub fn statuses(&self) -> &[Arc<ShardStatus>] {
         &self.statuses
+    }
+
+    /// What paces their Kafka transactions.
+    pub fn governor(&self) -> &Arc<Governor> {
+        &self.governor
     }
 
     /// Waits until a shard ends without being asked to. Pending for ever when none does.

@@ -46,6 +46,7 @@ pub struct IngressProducer {
     producer: FutureProducer,
     prefix: TopicPrefix,
     in_flight: Arc<Semaphore>,
+    in_flight_limit: usize,
     /// One permit: who tries whether the broker is back.
     probe: Arc<Semaphore>,
     is_away: Arc<AtomicBool>,
@@ -90,6 +91,7 @@ impl IngressProducer {
             producer,
             prefix: prefix.clone(),
             in_flight: Arc::new(Semaphore::new(limits.in_flight)),
+            in_flight_limit: limits.in_flight,
             probe: Arc::new(Semaphore::new(1)),
             is_away: Arc::default(),
         })
@@ -130,6 +132,11 @@ impl IngressProducer {
     /// Whether the last record that was tried was not acknowledged in time.
     pub fn is_away(&self) -> bool {
         self.is_away.load(Ordering::Acquire)
+    }
+
+    /// How many records wait for their acknowledgement.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight_limit.saturating_sub(self.in_flight.available_permits())
     }
 
     /// Why the client library will never write again; `None` while it can. A new producer can.

@@ -10,8 +10,8 @@
 //! the shard offers follows what was read, and then it is not fetched. At the first doubt it is
 //! fetched again.
 
-use std::sync::Arc;
 use std::sync::mpsc as commands;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -48,11 +48,38 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct JournalTail<A: Application> {
     commands: commands::Sender<Join<A::Entry>>,
     progress: watch::Receiver<TailProgress>,
+    queues: Queues<A::Entry>,
     ends: Arc<Ends>,
     count: PartitionCount,
     feed: FeedSource<A::Entry>,
     stop: Arc<StopSignal>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The queues of all that ever joined, by name.
+type Queues<E> = Arc<Mutex<Vec<(String, mpsc::WeakSender<TailBatch<E>>)>>>;
+
+/// Shows how far a tail is, without keeping it or its followers alive.
+pub struct TailGauge<E> {
+    progress: watch::Receiver<TailProgress>,
+    queues: Queues<E>,
+}
+
+impl<E> TailGauge<E> {
+    /// How far it is.
+    pub fn progress(&self) -> TailProgress {
+        self.progress.borrow().clone()
+    }
+
+    /// For each follower, how many batches wait for it.
+    pub fn queues(&self) -> Vec<(String, usize)> {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let depth = |(name, queue): &(String, mpsc::WeakSender<TailBatch<E>>)| {
+            let queue = queue.upgrade()?;
+            Some((name.clone(), queue.max_capacity() - queue.capacity()))
+        };
+        queues.iter().filter_map(depth).collect()
+    }
 }
 
 /// A follower that wants to join.
@@ -108,7 +135,8 @@ impl<A: Application> JournalTail<A> {
             .name("journal-tail".to_owned())
             .spawn(move || tail.run())
             .map_err(|error| client(&error))?;
-        Ok(Self { commands, progress, ends, count, feed, stop, thread: Some(thread) })
+        let queues = Queues::default();
+        Ok(Self { commands, progress, queues, ends, count, feed, stop, thread: Some(thread) })
     }
 
     /// Where the shards of this process offer what they have confirmed.
@@ -126,14 +154,22 @@ impl<A: Application> JournalTail<A> {
     ) -> Follower<A::Entry> {
         let (queue, receiver) = mpsc::channel(batches.max(1));
         from.resize(Partition::all(self.count).count(), Offset::ZERO);
+        let name = name.into();
+        let shown = (name.clone(), queue.downgrade());
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).push(shown);
         // When the tail has ended, the queue ends at once, which the follower sees.
-        let _ = self.commands.send(Join { name: name.into(), queue, from });
+        let _ = self.commands.send(Join { name, queue, from });
         Follower(receiver)
     }
 
     /// How far the tail is.
     pub fn progress(&self) -> watch::Receiver<TailProgress> {
         self.progress.clone()
+    }
+
+    /// The same for whoever only looks at it, and how deep the queues of its followers are.
+    pub fn gauge(&self) -> TailGauge<A::Entry> {
+        TailGauge { progress: self.progress.clone(), queues: Arc::clone(&self.queues) }
     }
 
     /// The ends of all journal partitions now: every committed entry is below them. Blocks for a
