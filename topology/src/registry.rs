@@ -208,6 +208,10 @@ impl Registry {
             let request = self.client.put(&url).json(&Compatibility::REQUIRED);
             let reason = match request.send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
+                // Another process of the installation is setting it in this moment.
+                Ok(answer) if answer.status() == reqwest::StatusCode::CONFLICT => {
+                    answer.status().to_string()
+                }
                 Ok(answer) if answer.status().is_client_error() => {
                     let reason = format!("its compatibility cannot be set: {}", answer.status());
                     return Err(RegistryError::Refused { subject: subject.to_owned(), reason });
