@@ -52,8 +52,8 @@ async fn handle(mut owner: Owner, house: Arc<House>, until: u64) -> Owner {
         let before = owner.status().snapshot().seq;
         // One by one, each a Kafka transaction of its own.
         for seq in before + 1..=until {
-            let sent = ingress.send(Topic::Commands, shard(0), &record("a", "add:1"));
-            block_on(sent).expect("acknowledged");
+            let command = record("a", "add:1");
+            block_on(ingress.send(Topic::Commands, shard(0), &command)).expect("acknowledged");
             step_until(&mut owner, seq);
         }
         owner
