@@ -87,6 +87,7 @@ async fn a_zombie_writes_nothing_and_one_of_two_rivals_ends_with_a_named_error()
     eventually(FENCE_BOUND, "one of the two ends", async || {
         for caller in &callers {
             let key = keys.next();
+            // Whoever has ended answers nothing; the key is repeated later.
             let _ = caller.try_pay(&keys.wallet, 100, &key).await;
         }
         if installation.is_running() && rival.is_running() { Err(entries) } else { Ok(()) }
