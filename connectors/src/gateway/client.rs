@@ -10,7 +10,7 @@ use super::simulator_client::SimulatorGateway;
 #[derive(Debug, Clone)]
 pub enum GatewayClient {
     /// The gateway simulator, over HTTP.
-    Simulator(SimulatorGateway),
+    Simulator(Box<SimulatorGateway>),
     /// The same without HTTP, in this process: for benchmarks and tests.
     InProcess(InProcessGateway),
 }

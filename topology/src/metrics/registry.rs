@@ -104,7 +104,7 @@ mod tests {
                 Kind::Counter => metrics.counters(*metric).with_label_values(&values).inc(),
                 Kind::Gauge => metrics.gauges(*metric).with_label_values(&values).set(-1),
                 Kind::Histogram => {
-                    metrics.histograms(*metric).with_label_values(&values).observe(0.1)
+                    metrics.histograms(*metric).with_label_values(&values).observe(0.1);
                 }
             }
         }

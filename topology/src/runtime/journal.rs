@@ -194,7 +194,7 @@ fn gateway_client(shared: &Arc<Shared>) -> anyhow::Result<GatewayClient> {
             let client = SimulatorGateway::new(&settings.gateway_url);
             let client = client
                 .with_context(|| format!("the gateway at {} cannot be used", settings.gateway_url));
-            client.map(GatewayClient::Simulator)
+            client.map(|client| GatewayClient::Simulator(Box::new(client)))
         }
         GatewayKind::InProcess => {
             let directory = shared.directory.join("gateway-sim");

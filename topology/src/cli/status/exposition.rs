@@ -79,7 +79,7 @@ mod tests {
                     nonsense\n";
         let found = Exposition::parse(text);
         assert_eq!(found.labelled(Metric::Entries, "shard", "1"), Some(3.0));
-        assert_eq!(found.of(Metric::Waiters)[0].number, 7.0);
+        assert!((found.of(Metric::Waiters)[0].number - 7.0).abs() < f64::EPSILON);
         assert_eq!(found.of(Metric::ShardState)[0].label("state"), "running");
         assert_eq!(found.0["http_request_duration_bucket"][0].label("endpoint"), "/a/{b}");
         assert!(found.of(Metric::Threads).is_empty());
