@@ -186,6 +186,10 @@ impl Registry {
                     self.require_compatibility(&subject, away).await?;
                     return self.id(registered.id);
                 }
+                // Another process, or an earlier try that timed out, is registering it right now.
+                Err(error) if text_of(&error).contains("already exists") => {
+                    tokio::time::sleep(REGISTER_AGAIN).await;
+                }
                 Err(error) if is_refusal(&error) => {
                     return Err(RegistryError::Refused { subject, reason: text_of(&error) });
                 }

@@ -135,27 +135,6 @@ async fn resumed_after_its_time_it_asks_instead_of_sending_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_process_never_says_not_sent_of_what_its_predecessor_may_have_sent() {
-    let mut call = InCall::begin("follower-heir", &PATIENT_GATEWAY).await;
-    call.installation.kill().await;
-    call.installation.kill_gateway().await;
-    // Nothing but the log tells the heir of the call.
-    call.installation.forget_state();
-    call.installation.run().await;
-    eventually(BOUND, "the heir has tried, in vain, and said so", async || {
-        let proofs = proofs(&call.installation, &call.payment_id).await;
-        if proofs.is_empty() { Err(proofs) } else { Ok(()) }
-    })
-    .await;
-    let proofs = proofs(&call.installation, &call.payment_id).await;
-    assert!(proofs.iter().all(|(_, proof)| *proof == Proof::Nothing), "{proofs:?}");
-    assert!(call.is_doubted().await);
-    call.installation.run_gateway().await;
-    // The restarted simulator has counted no submission: the heir only asked.
-    call.completes(0).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn stopped_in_a_call_and_woken_after_its_time_it_asks_and_does_not_send() {
     let settings = [
         ("HOLDFAST_GATEWAY_CALL_TIMEOUT_MS", "5000"),

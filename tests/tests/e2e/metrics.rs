@@ -83,7 +83,7 @@ async fn what_was_done_is_counted_once_on_both_ports() {
     ];
     until_shown(&installation.caller(), &again).await;
     let end = installation.stop().await;
-    assert!(end.contains("exit status: 0"), "{end}");
+    assert_eq!(end, "exit code 0");
 }
 
 /// A second process is told which setting is in its way.

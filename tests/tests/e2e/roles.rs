@@ -90,7 +90,10 @@ async fn each_tells_of_its_own_parts(processes: &[Process; 5]) {
     let parts = ["views", "views", "shards", "shards", "gateway-follower"];
     for (process, part) in processes.iter().zip(parts) {
         let ready = process.caller().get("/ready").await.expect(200);
-        assert_eq!(components(&ready), ["log", "schemas", part]);
+        let named = components(&ready);
+        let of_roles = ["views", "shards", "gateway-follower"];
+        let own: Vec<_> = named.iter().filter(|name| of_roles.contains(*name)).collect();
+        assert_eq!(own, [&part], "{named:?}");
         process.caller().get("/live").await.expect(200);
         let answer = process.caller().get("/api/v1/payments").await;
         if part == "views" {

@@ -105,7 +105,7 @@ async fn one_correlation_id_and_one_trace_go_through_every_hop() {
     check_spans(&collector).await;
     check_health(&installation, &caller).await;
     let end = installation.stop().await;
-    assert!(end.contains("exit status: 0"), "{end}");
+    assert_eq!(end, "exit code 0");
 }
 
 /// Each hop has its lines, with the caller's correlation id and the payment.
