@@ -129,35 +129,6 @@ async fn what_one_api_writes_the_other_shows(processes: &[Process; 5]) -> Vec<St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_ledgers_with_the_same_shards_one_ends_with_the_reason() {
-    let installation = installation("rival-ledgers").await;
-    let [front, mut first] = run_all([
-        process(&installation, "front", "api,gateway", "all"),
-        process(&installation, "ledger-1", "ledger", "all"),
-    ])
-    .await;
-    let load = Load::of(vec![front.caller()]).await;
-    load.while_doing(async {
-        load.accepts(TRICKLE).await;
-        let mut second = process(&installation, "ledger-2", "ledger", "0-1");
-        second.launch();
-        let (end, is_first) = tokio::select! {
-            end = first.ended() => (end, true),
-            end = second.ended() => (end, false),
-        };
-        let (loser, winner) = if is_first { (&first, &second) } else { (&second, &first) };
-        let log = loser.log();
-        assert_eq!(end, "exit code 1", "{log}");
-        assert!(log.contains("another process runs the same shards"), "{log}");
-        assert!(log.contains("--shards"), "{log}");
-        winner.ready().await;
-        load.accepts(TRICKLE).await;
-    })
-    .await;
-    load.check(&installation, &[]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn of_two_gateway_processes_with_the_same_shards_the_later_one_has_them() {
     let installation = installation("rival-gateways").await;
     let [front, mut first] = run_all([

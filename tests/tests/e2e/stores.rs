@@ -157,41 +157,6 @@ async fn stores_behind_the_journal_catch_up_and_those_of_other_shards_are_rebuil
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_with_a_flipped_bit_is_rebuilt() {
-    let mut settled = Settled::start("stores-damaged").await;
-    let [first, second] = shards(&settled.state());
-    for name in ["CURRENT", "MANIFEST"] {
-        for file in files(&first, name) {
-            damage(&file, 50);
-        }
-        settled.comes_back("A store is moved aside and rebuilt").await;
-    }
-    // A log that ends early is a store that is behind; where more cannot be known, it is rebuilt.
-    settled.goes_on().await;
-    for percent in [20, 50, 90] {
-        settled.installation.run().await;
-        pay_from_each(&settled.installation.caller(), &settled.wallets).await;
-        assert_eq!(settled.installation.stop().await, "exit code 0");
-        settled.rows = rows(&settled.state());
-        for log in files(&second, ".log") {
-            damage(&log, percent);
-        }
-        settled.comes_back("").await;
-    }
-    // What nobody reads is not looked at: a block in the middle is found when a row of it is read.
-    for percent in [0, 100] {
-        for file in [files(&first, ".sst"), files(&second, ".sst")].concat() {
-            damage(&file, percent);
-        }
-        let before = settled.installation.log().len();
-        settled.goes_on().await;
-        let log = settled.installation.log().split_off(before);
-        assert!(log.contains("A store is moved aside and rebuilt"), "{percent}:\n{log}");
-    }
-    settled.check().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn damaged_views_are_rebuilt() {
     let mut settled = Settled::start("views-damaged").await;
     let views = settled.state().join("views");
