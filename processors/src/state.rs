@@ -14,7 +14,7 @@ use crate::payment::Payment;
 use crate::wallet::Wallet;
 
 /// The version of the byte form of every row. A store of another version is rebuilt.
-pub const ROW_VERSION: u8 = 1;
+pub const ROW_VERSION: u8 = 2;
 
 /// The state could not be read, or contradicts an entry. Never the fault of an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +87,9 @@ pub trait WriteLedger: ReadLedger {
 
     /// Sets a payment.
     fn put_payment(&mut self, payment: Payment);
+
+    /// A payment, to be changed in place.
+    fn payment_mut(&mut self, id: PaymentId) -> Result<Option<&mut Payment>, StateError>;
 
     /// Sets a deposit, findable by id and by reference.
     fn put_deposit(&mut self, deposit: Deposit);
@@ -170,6 +173,10 @@ impl WriteLedger for MemoryLedger {
 
     fn put_payment(&mut self, payment: Payment) {
         self.payments.insert(payment.id, payment);
+    }
+
+    fn payment_mut(&mut self, id: PaymentId) -> Result<Option<&mut Payment>, StateError> {
+        Ok(self.payments.get_mut(&id))
     }
 
     fn put_deposit(&mut self, deposit: Deposit) {

@@ -7,8 +7,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use compact_str::CompactString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::form;
 use crate::{Currency, GatewayName, RailName, WalletId};
 
 /// Anything that postings name. System accounts exist once per shard and currency.
@@ -22,15 +24,37 @@ pub enum Account {
     External(RailName),
 }
 
-impl fmt::Display for Account {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Account {
+    /// The name of the account in the journal.
+    pub fn text(&self) -> CompactString {
+        let mut text = CompactString::with_capacity(WALLET_TEXT_BYTES);
         match self {
-            Self::Wallet(id) => write!(formatter, "wallet:{id}"),
-            Self::GatewayClearing(gateway) => write!(formatter, "gateway:{gateway}:clearing"),
-            Self::External(rail) => write!(formatter, "external:{rail}"),
+            Self::Wallet(id) => {
+                text.push_str("wallet:");
+                id.push_to(&mut text);
+            }
+            Self::GatewayClearing(gateway) => {
+                text.push_str("gateway:");
+                text.push_str(gateway.as_str());
+                text.push_str(":clearing");
+            }
+            Self::External(rail) => {
+                text.push_str("external:");
+                text.push_str(rail.as_str());
+            }
         }
+        text
     }
 }
+
+impl fmt::Display for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text())
+    }
+}
+
+/// How long the name of a wallet's account is; those of others are shorter.
+const WALLET_TEXT_BYTES: usize = 43;
 
 /// A text that names no account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,14 +83,13 @@ impl FromStr for Account {
 
 impl Serialize for Account {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_string())
+        serializer.serialize_str(&self.text())
     }
 }
 
 impl<'de> Deserialize<'de> for Account {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        form::from_text(deserializer)
     }
 }
 

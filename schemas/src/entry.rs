@@ -194,10 +194,10 @@ impl Entry {
 
 /// The previous hash as Avro bytes.
 mod hash_bytes {
-    use serde::{Deserialize, Deserializer, Serializer, de};
+    use serde::{Deserializer, Serializer};
 
     use crate::chain::EntryHash;
-    use crate::sealed::ByteString;
+    use crate::form;
 
     pub(super) fn serialize<S: Serializer>(
         hash: &EntryHash,
@@ -209,9 +209,6 @@ mod hash_bytes {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<EntryHash, D::Error> {
-        let bytes = ByteString::deserialize(deserializer)?;
-        <[u8; 32]>::try_from(bytes.0)
-            .map(EntryHash::from)
-            .map_err(|_| de::Error::custom("a hash is 32 bytes"))
+        form::from_bytes(deserializer).map(<EntryHash as From<[u8; 32]>>::from)
     }
 }

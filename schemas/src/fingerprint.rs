@@ -6,10 +6,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::sealed::{ByteString, Sealed};
+use crate::form;
+use crate::sealed::Sealed;
 use crate::{GatewayName, Money, RailName, WalletId};
 
 const TAG: &[u8] = b"holdfast.fingerprint.v1";
@@ -99,7 +100,6 @@ impl Serialize for Fingerprint {
 
 impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = ByteString::deserialize(deserializer)?;
-        bytes.0.try_into().map(Self).map_err(|_| de::Error::custom("a fingerprint is 32 bytes"))
+        form::from_bytes(deserializer).map(Self)
     }
 }

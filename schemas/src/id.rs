@@ -8,10 +8,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use compact_str::CompactString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::form;
 use crate::routing::{murmur2, shard_of_hash};
 use crate::{Currency, Partition, PartitionCount};
 
@@ -33,9 +35,8 @@ pub struct IdInvalid {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $expected:literal, $valid:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(CompactString);
 
         impl $name {
             /// The text.
@@ -50,7 +51,7 @@ macro_rules! text_id {
             fn from_str(text: &str) -> Result<Self, IdInvalid> {
                 let valid: fn(&str) -> bool = $valid;
                 if valid(text) {
-                    Ok(Self(text.to_owned()))
+                    Ok(Self(text.into()))
                 } else {
                     Err(IdInvalid { kind: $kind, expected: $expected })
                 }
@@ -63,10 +64,15 @@ macro_rules! text_id {
             }
         }
 
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
+                form::from_text(deserializer)
             }
         }
     };
@@ -114,14 +120,14 @@ text_id!(
 impl TenantId {
     /// The tenant of an installation that has one.
     pub fn default_tenant() -> Self {
-        Self("default".to_owned())
+        Self(CompactString::const_new("default"))
     }
 }
 
 impl WalletLabel {
     /// The wallet meant when no label is given.
     pub fn main() -> Self {
-        Self("main".to_owned())
+        Self(CompactString::const_new("main"))
     }
 }
 
@@ -135,6 +141,11 @@ macro_rules! uuid_id {
             /// The 16 bytes, the key of stores and views.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
+            }
+
+            /// Appends its text.
+            pub fn push_to(&self, text: &mut CompactString) {
+                text.push_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
             }
 
             /// The id with these 16 bytes, as a store keeps them.
@@ -172,15 +183,22 @@ macro_rules! uuid_id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut buffer = Uuid::encode_buffer();
-                serializer.serialize_str(self.0.hyphenated().encode_lower(&mut buffer))
+                if serializer.is_human_readable() {
+                    let mut buffer = Uuid::encode_buffer();
+                    serializer.serialize_str(self.0.hyphenated().encode_lower(&mut buffer))
+                } else {
+                    serializer.serialize_bytes(self.as_bytes())
+                }
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
+                if deserializer.is_human_readable() {
+                    form::from_text(deserializer)
+                } else {
+                    form::from_bytes(deserializer).map(Self::from_bytes)
+                }
             }
         }
     };

@@ -11,6 +11,7 @@ pub mod entry;
 mod error_code;
 pub mod event;
 mod fingerprint;
+mod form;
 mod id;
 pub mod inputs;
 mod money;

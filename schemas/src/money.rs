@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::form;
+
 /// The largest amount of one command, in minor units: the largest integer that every JSON reader
 /// represents exactly (2^53 − 1).
 pub const MAX_AMOUNT_MINOR: i64 = (1 << 53) - 1;
@@ -59,14 +61,23 @@ impl fmt::Debug for Currency {
 
 impl Serialize for Currency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
+        if serializer.is_human_readable() {
+            serializer.serialize_str(self.code())
+        } else {
+            serializer.serialize_u16(self.0.numeric())
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let code = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        code.parse().map_err(de::Error::custom)
+        if deserializer.is_human_readable() {
+            return form::from_text(deserializer);
+        }
+        let number = u16::deserialize(deserializer)?;
+        iso_currency::Currency::from_numeric(number)
+            .map(Self)
+            .ok_or_else(|| de::Error::custom(format!("{number} is no currency")))
     }
 }
 

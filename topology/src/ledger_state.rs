@@ -21,6 +21,9 @@ const REFERENCES: &str = "references";
 /// The columns that the ledger's state takes in a store.
 pub const COLUMNS: &[&str] = &[WALLETS, ACCOUNTS, PAYMENTS, DEPOSITS, REFERENCES];
 
+/// How long the key of a wallet's account is.
+const ACCOUNT_KEY_BYTES: usize = 20;
+
 /// The ledger's view of a store, read only.
 pub struct Reader<'a>(pub &'a dyn ReadState);
 
@@ -143,6 +146,16 @@ impl WriteLedger for Writer<'_> {
         }
     }
 
+    fn payment_mut(&mut self, id: PaymentId) -> Result<Option<&mut Payment>, StateError> {
+        let changed = self.payments.iter().position(|payment| payment.id == id);
+        let Some(at) = changed else {
+            let stored: Option<Payment> = self.row(PAYMENTS, id.as_bytes())?;
+            self.payments.extend(stored);
+            return Ok(self.payments.last_mut().filter(|payment| payment.id == id));
+        };
+        Ok(self.payments.get_mut(at))
+    }
+
     fn put_deposit(&mut self, deposit: Deposit) {
         let key = reference_key(deposit.wallet_id, &deposit.rail, &deposit.reference);
         self.put(REFERENCES, key, encode_row(&deposit.id));
@@ -151,7 +164,24 @@ impl WriteLedger for Writer<'_> {
 }
 
 fn account_key(account: &Account, currency: Currency) -> Vec<u8> {
-    format!("{account}|{currency}").into_bytes()
+    let mut key = Vec::with_capacity(ACCOUNT_KEY_BYTES);
+    match account {
+        Account::Wallet(id) => {
+            key.push(b'w');
+            key.extend_from_slice(id.as_bytes());
+        }
+        Account::GatewayClearing(gateway) => {
+            key.push(b'g');
+            key.extend_from_slice(gateway.as_str().as_bytes());
+        }
+        Account::External(rail) => {
+            key.push(b'x');
+            key.extend_from_slice(rail.as_str().as_bytes());
+        }
+    }
+    // Always three bytes, so that no two accounts have one key.
+    key.extend_from_slice(currency.code().as_bytes());
+    key
 }
 
 /// The reference may hold any character, so it comes last.

@@ -1,9 +1,11 @@
 //! Applies the events of payments: dumb on purpose, every choice was made by decide.
 
 use std::collections::BTreeSet;
+use std::mem;
 
 use schemas::entry::TimerChange;
 use schemas::event::{Event, PaymentRequested};
+use schemas::inputs::GatewayOperationKind;
 use schemas::{Money, PaymentId, TenantId, Timestamp};
 
 use super::state::{Attempt, Payment, Phase};
@@ -38,11 +40,11 @@ pub(crate) fn progressed(
     event: &Event,
     at: Timestamp,
 ) -> Result<(), StateError> {
-    let mut payment = known(state, id)?;
-    let attempt = payment.attempt().cloned();
-    let begun = || {
-        attempt
-            .clone()
+    let payment = known(state, id)?;
+    let before = mem::replace(&mut payment.phase, Phase::Requested);
+    let begun = |phase: Phase| {
+        phase
+            .into_attempt()
             .ok_or_else(|| StateError::Contradiction(format!("payment {id} has no attempt")))
     };
     payment.phase = match event {
@@ -50,33 +52,32 @@ pub(crate) fn progressed(
             Phase::Submitting(Attempt::begun(event.operation_id, event.gateway.clone()))
         }
         Event::GatewayOperationRequested(event) => {
-            let attempt = begun()?.requested(event, at);
+            let attempt = begun(before)?.requested(event, at);
             // A charge makes the payment sure again; an inquiry leaves it in doubt.
             match event.operation {
-                schemas::inputs::GatewayOperationKind::Submit => Phase::Submitting(attempt),
-                schemas::inputs::GatewayOperationKind::Inquire => Phase::InDoubt(attempt),
+                GatewayOperationKind::Submit => Phase::Submitting(attempt),
+                GatewayOperationKind::Inquire => Phase::InDoubt(attempt),
             }
         }
         Event::GatewayOperationAnswered(event) => {
-            let attempt = begun()?.answered(event.operation_seq, event.proof);
-            payment.phase.with(attempt)
+            let of = before.with();
+            of(begun(before)?.answered(event.operation_seq, event.proof))
         }
-        Event::ResendScheduled(_) => Phase::Submitting(begun()?),
-        Event::PaymentInDoubt(_) => Phase::InDoubt(begun()?),
-        Event::PaymentCompleted(_) => Phase::Completed(begun()?),
-        Event::PaymentFailed(_) => Phase::Failed(attempt),
+        Event::ResendScheduled(_) => Phase::Submitting(begun(before)?),
+        Event::PaymentInDoubt(_) => Phase::InDoubt(begun(before)?),
+        Event::PaymentCompleted(_) => Phase::Completed(begun(before)?),
+        Event::PaymentFailed(_) => Phase::Failed(before.into_attempt()),
         Event::DiscrepancyRecorded(event) => {
             payment.discrepancies.insert(event.code.clone());
-            payment.phase
+            before
         }
         Event::HoldPlaced(_)
         | Event::HoldPosted(_)
         | Event::HoldVoided(_)
         | Event::PaymentRequested(_)
         | Event::WalletOpened(_)
-        | Event::DepositRecorded(_) => payment.phase,
+        | Event::DepositRecorded(_) => before,
     };
-    state.put_payment(payment);
     Ok(())
 }
 
@@ -86,27 +87,35 @@ pub(crate) fn timer_changed(
     change: &TimerChange,
 ) -> Result<(), StateError> {
     let Some((id, _)) = timer_subject(&change.timer_id) else { return Ok(()) };
-    let mut payment = known(state, id)?;
-    payment.timer_generation = change.generation;
-    state.put_payment(payment);
+    known(state, id)?.timer_generation = change.generation;
     Ok(())
 }
 
-fn known(state: &dyn WriteLedger, id: PaymentId) -> Result<Payment, StateError> {
+fn known(state: &mut dyn WriteLedger, id: PaymentId) -> Result<&mut Payment, StateError> {
     state
-        .payment(id)?
+        .payment_mut(id)?
         .ok_or_else(|| StateError::Contradiction(format!("payment {id} does not exist")))
 }
 
 impl Phase {
-    /// The same phase with another attempt.
-    fn with(&self, attempt: Attempt) -> Self {
+    /// The same phase, of another attempt.
+    fn with(&self) -> fn(Attempt) -> Self {
         match self {
-            Self::Submitting(_) => Self::Submitting(attempt),
-            Self::InDoubt(_) => Self::InDoubt(attempt),
-            Self::Completed(_) => Self::Completed(attempt),
-            Self::Failed(_) => Self::Failed(Some(attempt)),
-            Self::Requested => Self::Requested,
+            Self::Submitting(_) => Self::Submitting,
+            Self::InDoubt(_) => Self::InDoubt,
+            Self::Completed(_) => Self::Completed,
+            Self::Failed(_) => |attempt| Self::Failed(Some(attempt)),
+            Self::Requested => |_| Self::Requested,
+        }
+    }
+
+    fn into_attempt(self) -> Option<Attempt> {
+        match self {
+            Self::Submitting(attempt) | Self::InDoubt(attempt) | Self::Completed(attempt) => {
+                Some(attempt)
+            }
+            Self::Failed(attempt) => attempt,
+            Self::Requested => None,
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::engine::rocks_store::is_lock_held;
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
 
 /// The version of the rows and their keys. A new one is built beside the old.
-pub const VIEW_VERSION: u32 = 2;
+pub const VIEW_VERSION: u32 = 3;
 
 /// Shared by all columns: reads of the API are mostly of recent rows.
 const CACHE_BYTES: usize = 64 << 20;
