@@ -19,7 +19,9 @@ has() { command -v "$1" >/dev/null 2>&1; }
 has_library() { has pkg-config && pkg-config --exists "$1"; }
 has_libclang() {
     [ -n "${LIBCLANG_PATH:-}" ] && return 0
-    for library in /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*-linux-gnu/libclang*.so /usr/lib64/libclang.so*; do
+    # libclang-cpp is another library: bindgen does not load it.
+    for library in /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so* \
+        /usr/lib/*-linux-gnu/libclang.so* /usr/lib/*-linux-gnu/libclang-[0-9]*.so* /usr/lib64/libclang.so*; do
         [ -e "$library" ] && return 0
     done
     return 1
