@@ -25,6 +25,9 @@ pub const SCHEMA_HEADER: &str = "holdfast-schema";
 const FRAME_MAGIC: u8 = 0;
 const FRAME_BYTES: usize = 5;
 
+/// What entries of payments fit in: making room takes longer than having it.
+const USUAL_BYTES: usize = 1536;
+
 /// The longest list or map that a record may announce: more is an attack or a wrong schema.
 const MAX_ITEMS: usize = 10_000;
 /// How deep a record may nest; ours nest less than ten deep.
@@ -148,13 +151,15 @@ pub struct CompiledSchema {
     schema: Arc<Schema>,
     json: String,
     fingerprint: SchemaFingerprint,
+    fingerprint_text: String,
 }
 
 impl CompiledSchema {
     fn new(json: String) -> Self {
         let schema: Schema = json.parse().expect("the schemas in avro/ are valid");
         let fingerprint = SchemaFingerprint(*schema.rabin_fingerprint());
-        Self { schema: Arc::new(schema), json, fingerprint }
+        let fingerprint_text = fingerprint.to_string();
+        Self { schema: Arc::new(schema), json, fingerprint, fingerprint_text }
     }
 
     /// The whole schema as JSON, nothing by reference: what the registry is given.
@@ -165,6 +170,11 @@ impl CompiledSchema {
     /// What its records carry in [`SCHEMA_HEADER`].
     pub fn fingerprint(&self) -> SchemaFingerprint {
         self.fingerprint
+    }
+
+    /// The same as the header's text.
+    pub fn fingerprint_text(&self) -> &str {
+        &self.fingerprint_text
     }
 }
 
@@ -351,7 +361,7 @@ static FROZEN_PREFIX: LazyLock<Schema> = LazyLock::new(|| {
 /// The framed value of a record under our own schema, to be sent with
 /// [`CompiledSchema::fingerprint`] in its header.
 pub fn encode<R: Record>(record: &R, id: SchemaId) -> Vec<u8> {
-    let mut value = Vec::with_capacity(512);
+    let mut value = Vec::with_capacity(USUAL_BYTES);
     value.push(FRAME_MAGIC);
     value.extend_from_slice(&id.0.to_be_bytes());
     let mut config = SerializerConfig::new(&R::KIND.schema().schema);

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -30,6 +31,29 @@ impl Currency {
     }
 }
 
+const LETTERS: usize = 26;
+
+/// Every code of three letters and its currency: the library compares them one by one, and an entry
+/// names its currency ten times.
+static BY_CODE: LazyLock<Vec<Option<iso_currency::Currency>>> = LazyLock::new(|| {
+    let letters = || b'A'..=b'Z';
+    let codes =
+        letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+    let known = |code: [u8; 3]| {
+        let code = str::from_utf8(&code).ok()?;
+        iso_currency::Currency::from_code(code).filter(|currency| currency.exponent().is_some())
+    };
+    codes.map(known).collect()
+});
+
+/// Where a code stands among all of three letters, upper case.
+fn place_of(code: [u8; 3]) -> Option<usize> {
+    code.iter().try_fold(0, |place, letter| {
+        let letter = usize::from(letter.checked_sub(b'A')?);
+        (letter < LETTERS).then_some(place * LETTERS + letter)
+    })
+}
+
 /// A code that is not that of an ISO 4217 currency with a minor unit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an ISO 4217 currency code such as USD")]
@@ -40,10 +64,9 @@ impl FromStr for Currency {
 
     /// Upper case only: the code is hashed into wallet ids, so it has one spelling.
     fn from_str(code: &str) -> Result<Self, Self::Err> {
-        iso_currency::Currency::from_code(code)
-            .filter(|currency| currency.code() == code && currency.exponent().is_some())
-            .map(Self)
-            .ok_or_else(|| CurrencyUnknown(code.chars().take(16).collect()))
+        let place = <[u8; 3]>::try_from(code.as_bytes()).ok().and_then(place_of);
+        let known = place.and_then(|place| BY_CODE[place]);
+        known.map(Self).ok_or_else(|| CurrencyUnknown(code.chars().take(16).collect()))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use processors::policy::Policy;
 use processors::{DecideContext, ROW_VERSION};
 use schemas::codec::{self, DecodeError, Record, SCHEMA_HEADER, SchemaCatalog};
@@ -236,8 +237,8 @@ impl Application for Ledger {
 /// The header that names the schema of a record of ours.
 pub fn schema_header<R: Record>() -> engine::RecordHeader {
     engine::RecordHeader {
-        name: SCHEMA_HEADER.to_owned(),
-        value: Some(Bytes::from(R::KIND.schema().fingerprint().to_string())),
+        name: CompactString::const_new(SCHEMA_HEADER),
+        value: Some(Bytes::from_static(R::KIND.schema().fingerprint_text().as_bytes())),
     }
 }
 

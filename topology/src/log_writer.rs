@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use connectors::ports::{AppendError, CommandLog, PortFuture, Request};
 use schemas::codec::{self, Record};
 use schemas::inputs::GatewayResult;
@@ -64,7 +65,7 @@ impl LogWriter {
     ) -> Result<(), AppendError> {
         let mut headers = vec![schema_header::<R>()];
         headers.extend(traces::outgoing().map(|trace| engine::RecordHeader {
-            name: engine::CARRIED_HEADER.to_owned(),
+            name: CompactString::const_new(engine::CARRIED_HEADER),
             value: Some(Bytes::from(trace)),
         }));
         let outgoing = engine::Record {

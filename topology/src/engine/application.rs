@@ -6,6 +6,7 @@
 //! except through [`Application::header`].
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use schemas::{EntryHash, Offset, Partition, Position, Topic};
 
 /// The product, as the engine sees it. One value serves all shards of a process.
@@ -115,7 +116,7 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordHeader {
     /// The name.
-    pub name: String,
+    pub name: CompactString,
     /// The value; `None` is null.
     pub value: Option<Bytes>,
 }

@@ -8,6 +8,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use schemas::Partition;
 
 use super::application::{
@@ -155,7 +156,7 @@ fn try_make<A: Application, S: Store>(
         draft.application.encode(&entry).map_err(|error| Failed::Input(error.to_string()))?;
     let trace = ctx.carried;
     if let Some(trace) = &trace {
-        let name = CARRIED_HEADER.to_owned();
+        let name = CompactString::const_new(CARRIED_HEADER);
         record.headers.push(RecordHeader { name, value: Some(trace.clone()) });
     }
     fold(draft.application, &mut overlay, &mut made.positions, (&header, &entry)).map_err(

@@ -70,6 +70,13 @@ pub struct CommitStatistics {
     pub spent: Duration,
 }
 
+/// Whether the owner waits for entries that he wrote himself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Confirms {
+    Yes,
+    No,
+}
+
 /// The names of a shard's topics.
 struct ShardTopics {
     names: Vec<(Topic, TopicName)>,
@@ -86,13 +93,17 @@ impl ShardTopics {
         found.map_or("", |(_, name)| name.as_str())
     }
 
-    /// A message, as what it is; `None` for one that nobody asked for.
-    fn place(&self, message: &BorrowedMessage<'_>) -> Option<LogRecord> {
+    /// A message, as what it is; `None` for one that nobody asked for. Headers are no part of an
+    /// entry's hash, so the owner who confirms his own entries is spared them.
+    fn place(&self, message: &BorrowedMessage<'_>, confirms: Confirms) -> Option<LogRecord> {
         let name = message.topic();
         let (topic, _) = self.names.iter().find(|(_, known)| known.as_str() == name)?;
         let partition = Partition::new(message.partition())?;
         let offset = Offset::new(message.offset())?;
-        let record = detach(message);
+        let mut record = detach_body(message);
+        if *topic != Topic::Journal || confirms == Confirms::No {
+            record.headers = headers(message);
+        }
         if *topic == Topic::Journal {
             let position = Position { partition, offset };
             return Some(LogRecord::Journal(JournalRecord { position, record }));
@@ -219,6 +230,11 @@ impl KafkaLog {
 /// A record, detached from the client's fetch buffer, which it would pin as a whole. Key and value
 /// share one allocation.
 pub(super) fn detach(message: &BorrowedMessage<'_>) -> Record {
+    Record { headers: headers(message), ..detach_body(message) }
+}
+
+/// The same without its headers.
+fn detach_body(message: &BorrowedMessage<'_>) -> Record {
     let (key, value) = (message.key(), message.payload());
     let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
     let mut bytes = Vec::with_capacity(length(key) + length(value));
@@ -229,7 +245,7 @@ pub(super) fn detach(message: &BorrowedMessage<'_>) -> Record {
         timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
         key: key.map(|key| bytes.slice(..key.len())),
         value: value.map(|value| bytes.slice(bytes.len() - value.len()..)),
-        headers: headers(message),
+        headers: Vec::new(),
     }
 }
 
@@ -239,7 +255,7 @@ fn headers(message: &BorrowedMessage<'_>) -> Vec<RecordHeader> {
     let Some(headers) = message.headers() else { return Vec::new() };
     let read = catch_unwind(AssertUnwindSafe(|| {
         let detach = |header: Header<'_, &[u8]>| RecordHeader {
-            name: header.key.to_owned(),
+            name: header.key.into(),
             value: header.value.map(Bytes::copy_from_slice),
         };
         headers.iter().map(detach).collect()
@@ -349,10 +365,11 @@ impl Log for KafkaLog {
         if self.unconfirmed.is_some() {
             self.check_undisturbed()?;
         }
+        let confirms = if self.unconfirmed.is_some() { Confirms::Yes } else { Confirms::No };
         let record = match self.consumer.poll(max_wait) {
             None => None,
             Some(Err(error)) => return Err(query_error(error)),
-            Some(Ok(message)) => self.topics.place(&message),
+            Some(Ok(message)) => self.topics.place(&message, confirms),
         };
         if let Some(LogRecord::Journal(journal)) = &record
             && self.unconfirmed.is_some_and(|last| last <= journal.position.offset)
