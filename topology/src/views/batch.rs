@@ -77,7 +77,7 @@ impl<'a> Batch<'a> {
         for row in changes.payments {
             if is_new(&row) {
                 for key in index_keys(&row) {
-                    self.rows.insert(PAYMENT_INDEX, key, Some(Vec::new()));
+                    self.rows.append(PAYMENT_INDEX, key, Vec::new());
                 }
             }
             self.payments.insert(row.id, row);
@@ -90,7 +90,7 @@ impl<'a> Batch<'a> {
         }
         for row in &changes.movements {
             let key = movement_key(row.wallet_id, row.position.offset.number());
-            self.rows.insert(MOVEMENTS, key, Some(encode_row(row)));
+            self.rows.append(MOVEMENTS, key, encode_row(row));
         }
         timeline::put(&mut self.rows, &changes.timeline);
         let head = ViewHead { offset: position.offset, seq: entry.seq, hash };

@@ -162,10 +162,33 @@ impl ViewStore {
             let row = known.as_deref().map(decode_row).transpose();
             return row.map_err(|error| self.diverged(error.to_string()));
         }
+        self.written_row(column, key)
+    }
+
+    /// A row of a column to which rows are only appended.
+    pub(super) fn appended_row<T: DeserializeOwned>(
+        &self,
+        column: &str,
+        key: &[u8],
+    ) -> Result<Option<T>, ViewStoreError> {
+        self.write_all()?;
+        self.written_row(column, key)
+    }
+
+    fn written_row<T: DeserializeOwned>(
+        &self,
+        column: &str,
+        key: &[u8],
+    ) -> Result<Option<T>, ViewStoreError> {
         let bytes = self.db.get_pinned_cf(self.column(column), key);
         let bytes = bytes.map_err(|error| self.judged(&error))?;
         let row = bytes.map(|bytes| decode_row(&bytes)).transpose();
         row.map_err(|error| self.diverged(error.to_string()))
+    }
+
+    /// Writes what is in memory only, if there is anything.
+    fn write_all(&self) -> Result<(), ViewStoreError> {
+        if self.recent().unwritten().is_empty() { Ok(()) } else { self.flush() }
     }
 
     /// Shows a set of changes, all at once.
@@ -202,9 +225,7 @@ impl ViewStore {
         column: &str,
         mode: IteratorMode<'_>,
     ) -> Result<impl Iterator<Item = Scanned> + 'a, ViewStoreError> {
-        if !self.recent().unwritten().is_empty() {
-            self.flush()?;
-        }
+        self.write_all()?;
         Ok(self.db.iterator_cf(self.column(column), mode))
     }
 
