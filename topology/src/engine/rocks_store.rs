@@ -37,6 +37,20 @@ const INFO_LOG_FILES: usize = 2;
 /// Ten bits for each key: one lookup in a hundred of an absent key reads a block in vain.
 const BLOOM_BITS: f64 = 10.0;
 
+/// The share of a write buffer that its own filter takes: every new payment is looked up once in
+/// vain, which costs a search of the buffer otherwise.
+pub const MEMTABLE_BLOOM: f64 = 0.02;
+/// What is young will be merged and written again soon: compressing it is for what stays.
+pub const COMPRESSION: [DBCompressionType; 7] = [
+    DBCompressionType::None,
+    DBCompressionType::None,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+];
+
 /// Block cache and write buffers shared by all stores of a process.
 #[derive(Clone)]
 pub struct StoreMemory {
@@ -231,7 +245,9 @@ fn column_options(memory: &StoreMemory) -> Options {
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_compression_per_level(&COMPRESSION);
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
+    options.set_memtable_whole_key_filtering(true);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options
 }

@@ -17,7 +17,7 @@ use schemas::{EntryHash, Offset, Partition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::rocks_store::is_lock_held;
+use crate::engine::rocks_store::{COMPRESSION, MEMTABLE_BLOOM, is_lock_held};
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
 
 /// The version of the rows and their keys. A new one is built beside the old.
@@ -280,7 +280,9 @@ fn open(path: &Path) -> Result<DB, rocksdb::Error> {
         column.set_block_based_table_factory(&table);
         column.set_write_buffer_size(WRITE_BUFFER_BYTES);
         column.set_level_zero_file_num_compaction_trigger(FILES_BEFORE_MERGE);
-        column.set_compression_type(rocksdb::DBCompressionType::Lz4);
+        column.set_compression_per_level(&COMPRESSION);
+        column.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
+        column.set_memtable_whole_key_filtering(true);
         ColumnFamilyDescriptor::new(name, column)
     });
     DB::open_cf_descriptors(&options, path, columns)
