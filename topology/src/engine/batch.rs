@@ -1,9 +1,9 @@
 //! One batch: decided, appended, committed, confirmed on the owner's own tail, stored.
 //!
-//! The order is fixed: only when the owner's `read_committed` tail has shown the last entry with
-//! its expected hash does the store learn of the batch; only then does the next one begin. A
-//! commit that was silently aborted or torn is so seen before anything builds on it, and an
-//! aborted batch is decided again from the committed head.
+//! The order is fixed: only when the owner's `read_committed` tail has shown the entries, byte for
+//! byte, does the store learn of the batch; only then does the next one begin. A commit that was
+//! silently aborted or torn is so seen before anything builds on it, and an aborted batch is
+//! decided again from the committed head.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
