@@ -166,13 +166,11 @@ pub(crate) fn balances_after(
     let mut accounts: Vec<((&Account, Currency), AccountState)> = Vec::with_capacity(2);
     for posting in postings {
         let name = (&posting.account, posting.currency);
-        let at = match accounts.iter().position(|(known, _)| *known == name) {
-            Some(at) => at,
-            None => {
-                accounts.push((name, state.account(&posting.account, posting.currency)?));
-                accounts.len() - 1
-            }
-        };
+        let known = accounts.iter().position(|(known, _)| *known == name);
+        let at = known.unwrap_or(accounts.len());
+        if known.is_none() {
+            accounts.push((name, state.account(&posting.account, posting.currency)?));
+        }
         let balances = &mut accounts[at].1.balances;
         *balances = balances
             .after(posting.layer, posting.side, posting.amount)
