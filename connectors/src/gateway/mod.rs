@@ -3,6 +3,8 @@
 //! - [`operation`]: what is asked of a gateway, and the classified answer that goes back.
 //! - [`classification`]: the one table from "what came back over the wire" to an outcome class.
 //! - [`client`]: the clients of all kinds of gateways as one type.
+//! - [`breaker`], [`retry_budget`]: when a gateway is left alone, and how often it is asked again.
+//! - [`notification`], [`signature`]: what gateways say unasked, and who says it.
 //! - `exchange`: one HTTP request and its answer, sent at most once.
 //! - [`simulator_client`]: the HTTP client of a gateway of kind `simulator`.
 //! - [`simulator`]: that gateway itself, a real and stateful HTTP server that misbehaves on
@@ -12,10 +14,16 @@
 //! known is reported as unknown and never guessed; nothing here knows of Kafka, shards, attempts of
 //! earlier processes, or what a payment does with an outcome.
 
+mod base_url;
+pub mod breaker;
 pub mod classification;
 pub mod client;
 pub mod evidence;
 mod exchange;
+pub mod notification;
 pub mod operation;
+pub mod retry_budget;
+pub mod secret;
+pub mod signature;
 pub mod simulator;
 pub mod simulator_client;
