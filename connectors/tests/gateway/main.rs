@@ -10,4 +10,8 @@ mod magic_amounts;
 mod notifications;
 mod refunds;
 mod simulator;
+mod stripe;
+mod stripe_mock;
+mod stripe_notifications;
+mod stripe_stand_in;
 mod wire;
