@@ -105,7 +105,7 @@ impl Backoff {
         let whole = self.first.saturating_mul(doubled).min(self.limit);
         let half = whole / 2;
         // The upper half of the number, as a fraction of 2^32.
-        let nanos = half.as_nanos() * u128::from(jitter >> 32) >> 32;
+        let nanos = (half.as_nanos() * u128::from(jitter >> 32)) >> 32;
         half + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }

@@ -12,14 +12,14 @@ use crate::harness::{
     Class, IMPATIENT, PATIENT, Running, again, class, inquiry, options, raw_client, submit,
 };
 
-async fn behave(running: &Running, behaviour: Value) {
+async fn behave(running: &Running, behaviour: &Value) {
     let request = raw_client().put(running.url("/admin/behaviour"));
     let response = request.body(behaviour.to_string()).send().await.unwrap();
     assert_eq!(response.status(), 200, "{:?}", response.text().await);
 }
 
 async fn deceive(running: &Running, deceit: &str) {
-    behave(running, json!({"deceit_percent": {deceit: 100}})).await;
+    behave(running, &json!({"deceit_percent": {deceit: 100}})).await;
 }
 
 fn taken(outcome: &Outcome) -> (i64, &str) {
@@ -112,14 +112,14 @@ async fn inside_the_ingestion_window_a_charge_is_not_found() {
     let directory = tempfile::tempdir().unwrap();
     let running = Running::start(directory.path()).await;
     let gateway = running.gateway();
-    behave(&running, json!({"ingestion_ms": 120_000})).await;
+    behave(&running, &json!({"ingestion_ms": 120_000})).await;
     let charge = submit(1_000);
     assert_eq!(class(&gateway.perform(&charge).await), Class::Success);
     assert_eq!(gateway.perform(&inquiry(&charge)).await.outcome, Outcome::NotFound);
     // The key knows all the same.
     assert_eq!(class(&gateway.perform(&again(&charge)).await), Class::Success);
     assert_eq!(running.charges_of(&charge).await.len(), 1);
-    behave(&running, json!({})).await;
+    behave(&running, &json!({})).await;
     assert_eq!(class(&gateway.perform(&inquiry(&charge)).await), Class::Success);
     running.stop().await;
 }

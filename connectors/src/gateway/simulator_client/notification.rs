@@ -43,10 +43,8 @@ pub fn read(body: &[u8]) -> Result<Notification, NotificationUnreadable> {
     fields.text("event", &event.kind);
     fields.number("created", event.created);
     let is_refund = event.refund.is_some();
-    let (Some(told), None) = (match is_refund {
-        true => (event.refund, event.charge),
-        false => (event.charge, None),
-    }) else {
+    let (told, other) = if is_refund { (event.refund, event.charge) } else { (event.charge, None) };
+    let (Some(told), None) = (told, other) else {
         return Err(unreadable("it is about nothing, or about two things"));
     };
     if !told.is_plausible() || told.charge.is_some() != is_refund {
