@@ -312,6 +312,7 @@ fn operation(
         attempt_id: Uuid::from_bytes(*request.operation_id.as_bytes()),
         payment_id: Uuid::from_bytes(*request.payment_id.as_bytes()),
         idempotency_key: request.operation_id.to_string(),
+        charge_reference: None,
         amount_minor: request.amount.minor(),
         currency: request.currency.code().to_owned(),
         traceparent: None,
