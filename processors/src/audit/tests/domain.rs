@@ -97,5 +97,5 @@ fn wallets(scenario: &mut Scenario) {
     scenario.operation(change("closed", OperationBody::CloseWallet));
     scenario.deposit("closed", 70, "for-the-closed");
     scenario.advance(Duration::from_hours(1));
-    scenario.pay("user", 30, "under way");
+    scenario.pay("user", 30, "under-way");
 }
