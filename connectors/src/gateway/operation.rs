@@ -84,11 +84,16 @@ pub struct OperationAnswer {
     pub health: Health,
 }
 
-impl From<GatewayOperationKind> for OperationKind {
-    fn from(kind: GatewayOperationKind) -> Self {
+impl OperationKind {
+    /// What of the ledger's operations clients can do; none for what they cannot.
+    pub fn of(kind: GatewayOperationKind) -> Option<Self> {
         match kind {
-            GatewayOperationKind::Submit => Self::Submit,
-            GatewayOperationKind::Inquire => Self::Inquire,
+            GatewayOperationKind::Submit => Some(Self::Submit),
+            GatewayOperationKind::Inquire => Some(Self::Inquire),
+            GatewayOperationKind::Refund
+            | GatewayOperationKind::InquireRefund
+            | GatewayOperationKind::Notify
+            | GatewayOperationKind::NotifyRefund => None,
         }
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use schemas::event::Proof;
-use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
+use schemas::account::Side;
+use schemas::event::{Proof, RefundCause, RefundDestination};
+use schemas::inputs::{GatewayOperationKind, GatewayOutcome, ResolvedOutcome};
 use schemas::timeline::{RequestInput, TimelineEvent, TimelineInput, TimelineRow, TimerSetting};
 use schemas::{Money, Topic};
 use serde::Serialize;
@@ -164,6 +165,63 @@ enum EventBody<'a> {
         code: &'a str,
         detail: &'a str,
     },
+    AttemptAbandoned {
+        attempt_id: String,
+        reason: &'a str,
+    },
+    PaymentReviewRequested {
+        reason: &'a str,
+    },
+    PaymentResolved {
+        outcome: ResolvedOutcome,
+        amount: i64,
+        actor: &'a str,
+    },
+    CancelRequested,
+    PaymentCancelled,
+    SuspenseBooked {
+        side: Side,
+        #[serde(flatten)]
+        money: MoneyBody,
+        code: &'a str,
+        detail: &'a str,
+    },
+    RefundRequested {
+        refund_id: String,
+        gateway: &'a str,
+        #[serde(flatten)]
+        money: MoneyBody,
+        cause: RefundCause,
+        destination: RefundDestination,
+    },
+    RefundResendScheduled {
+        refund_id: String,
+        reason: &'a str,
+        due: Time,
+    },
+    RefundInDoubt {
+        refund_id: String,
+        reason: &'a str,
+    },
+    RefundReviewRequested {
+        refund_id: String,
+        reason: &'a str,
+    },
+    RefundResolved {
+        refund_id: String,
+        outcome: ResolvedOutcome,
+        actor: &'a str,
+    },
+    RefundSucceeded {
+        refund_id: String,
+        gateway_reference: &'a str,
+        amount: i64,
+    },
+    RefundFailed {
+        refund_id: String,
+        code: &'a str,
+        message: &'a str,
+    },
 }
 
 impl<'a> EntryBody<'a> {
@@ -257,13 +315,14 @@ impl<'a> EventBody<'a> {
                 operation,
                 not_after,
                 conclusive_after,
+                ..
             } => Self::GatewayOperationRequested {
                 operation: *operation,
                 operation_seq: *operation_seq,
                 not_after: Time(*not_after),
                 conclusive_after: Time(*conclusive_after),
             },
-            TimelineEvent::GatewayOperationAnswered { operation_seq, proof } => {
+            TimelineEvent::GatewayOperationAnswered { operation_seq, proof, .. } => {
                 Self::GatewayOperationAnswered { operation_seq: *operation_seq, proof: *proof }
             }
             TimelineEvent::ResendScheduled { reason, due } => {
@@ -281,6 +340,64 @@ impl<'a> EventBody<'a> {
             TimelineEvent::DiscrepancyRecorded { code, detail } => {
                 Self::DiscrepancyRecorded { code, detail }
             }
+            TimelineEvent::AttemptAbandoned { operation_id, reason } => {
+                Self::AttemptAbandoned { attempt_id: operation_id.to_string(), reason }
+            }
+            TimelineEvent::PaymentReviewRequested { reason } => {
+                Self::PaymentReviewRequested { reason }
+            }
+            TimelineEvent::PaymentResolved { outcome, amount, actor } => {
+                Self::PaymentResolved { outcome: *outcome, amount: *amount, actor }
+            }
+            TimelineEvent::CancelRequested => Self::CancelRequested,
+            TimelineEvent::PaymentCancelled => Self::PaymentCancelled,
+            TimelineEvent::SuspenseBooked { side, money, code, detail } => {
+                let money = MoneyBody::of(*money);
+                Self::SuspenseBooked { side: *side, money, code, detail }
+            }
+            TimelineEvent::RefundRequested { .. }
+            | TimelineEvent::RefundResendScheduled { .. }
+            | TimelineEvent::RefundInDoubt { .. }
+            | TimelineEvent::RefundReviewRequested { .. }
+            | TimelineEvent::RefundResolved { .. }
+            | TimelineEvent::RefundSucceeded { .. }
+            | TimelineEvent::RefundFailed { .. } => Self::of_refund(event),
+        }
+    }
+
+    fn of_refund(event: &'a TimelineEvent) -> Self {
+        match event {
+            TimelineEvent::RefundRequested { refund_id, gateway, money, cause, destination } => {
+                Self::RefundRequested {
+                    refund_id: refund_id.to_string(),
+                    gateway: gateway.as_str(),
+                    money: MoneyBody::of(*money),
+                    cause: *cause,
+                    destination: *destination,
+                }
+            }
+            TimelineEvent::RefundResendScheduled { refund_id, reason, due } => {
+                let refund_id = refund_id.to_string();
+                Self::RefundResendScheduled { refund_id, reason, due: Time(*due) }
+            }
+            TimelineEvent::RefundInDoubt { refund_id, reason } => {
+                Self::RefundInDoubt { refund_id: refund_id.to_string(), reason }
+            }
+            TimelineEvent::RefundReviewRequested { refund_id, reason } => {
+                Self::RefundReviewRequested { refund_id: refund_id.to_string(), reason }
+            }
+            TimelineEvent::RefundResolved { refund_id, outcome, actor } => {
+                let refund_id = refund_id.to_string();
+                Self::RefundResolved { refund_id, outcome: *outcome, actor }
+            }
+            TimelineEvent::RefundSucceeded { refund_id, gateway_reference, amount } => {
+                let (refund_id, amount) = (refund_id.to_string(), amount.minor());
+                Self::RefundSucceeded { refund_id, gateway_reference, amount }
+            }
+            TimelineEvent::RefundFailed { refund_id, code, message } => {
+                Self::RefundFailed { refund_id: refund_id.to_string(), code, message }
+            }
+            other => Self::of(other),
         }
     }
 }

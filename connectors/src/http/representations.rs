@@ -93,9 +93,9 @@ impl<'a> PaymentBody<'a> {
             gateway_reference: row.gateway_reference.as_deref(),
             attempts: row.attempts,
             captured_amount: row.captured_amount,
-            refunded_amount: 0,
+            refunded_amount: row.refunded_amount,
             discrepancies: &row.discrepancies,
-            cancel_requested: false,
+            cancel_requested: row.cancel_requested,
             balance_after: row.balance_after,
             correlation_id: &row.correlation_id,
             created_at: Some(Time(row.created_at)),
@@ -135,10 +135,14 @@ impl<'a> PaymentBody<'a> {
 /// The HTTP status that the status of a payment maps to. One that failed is a problem instead.
 pub(super) fn http_status(status: PaymentStatus) -> Option<StatusCode> {
     match status {
-        PaymentStatus::Accepted | PaymentStatus::Processing | PaymentStatus::InDoubt => {
-            Some(StatusCode::ACCEPTED)
-        }
-        PaymentStatus::Completed => Some(StatusCode::CREATED),
+        PaymentStatus::Accepted
+        | PaymentStatus::Processing
+        | PaymentStatus::InDoubt
+        | PaymentStatus::NeedsReview => Some(StatusCode::ACCEPTED),
+        PaymentStatus::Completed
+        | PaymentStatus::PartiallyRefunded
+        | PaymentStatus::Refunded
+        | PaymentStatus::Cancelled => Some(StatusCode::CREATED),
         PaymentStatus::Failed => None,
     }
 }
@@ -187,7 +191,7 @@ impl<'a> WalletBody<'a> {
             user_id: &row.user_id,
             currency: row.currency.code(),
             label: &row.label,
-            status: "active",
+            status: row.status.as_str(),
             balance: BalanceBody::of(row.balances),
             version: row.version,
             created_at: Some(Time(row.created_at)),
@@ -301,15 +305,20 @@ impl<'a> TransactionBody<'a> {
     /// The line of a movement; none when only pending money moved.
     pub fn of(movement: &'a WalletMovement) -> Option<Self> {
         let line = movement.line.as_ref()?;
-        let (r#type, payment_id) = match line.kind {
-            StatementKind::Deposit(_) => ("deposit", None),
-            StatementKind::Payment(id) => ("payment", Some(id)),
+        let payment_id = match line.kind {
+            StatementKind::Payment(id) | StatementKind::Refund(id, _) => Some(id),
+            StatementKind::Deposit(_)
+            | StatementKind::Withdrawal(_)
+            | StatementKind::DepositReversal(_)
+            | StatementKind::WithdrawalReversal(_)
+            | StatementKind::TransferIn(_)
+            | StatementKind::TransferOut(_) => None,
         };
         Some(Self {
             id: PositionText(movement.position),
             wallet_id: movement.wallet_id,
             payment_id,
-            r#type,
+            r#type: line.kind.as_str(),
             direction: line.side,
             amount: line.amount.minor(),
             currency: line.currency.code(),

@@ -174,6 +174,7 @@ impl WaitBody {
             WaitKind::GatewayAnswer => "gateway_answer",
             WaitKind::Resend => "resend",
             WaitKind::Inquiry => "inquiry",
+            WaitKind::Review => "review",
         };
         Self { what, until: wait.until.map(Time) }
     }
@@ -183,8 +184,10 @@ fn state(state: SagaState) -> &'static str {
     match state {
         SagaState::Submitting => "submitting",
         SagaState::InDoubt => "in_doubt",
+        SagaState::NeedsReview => "needs_review",
         SagaState::Completed => "completed",
         SagaState::Failed => "failed",
+        SagaState::Cancelled => "cancelled",
     }
 }
 

@@ -15,7 +15,7 @@ use schemas::entry::Decision;
 use schemas::inputs::{CommandBody, Deposit, OpenWallet, OperationBody, Pay};
 use schemas::read_model::{
     DepositRow, PaymentFailure, PaymentRow, PaymentStatus, StatementKind, StatementLine,
-    WalletMovement, WalletRow,
+    WalletLimits, WalletMovement, WalletRow, WalletStatus,
 };
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
@@ -144,11 +144,13 @@ impl Ledger {
                     CommandBody::Pay(pay) => {
                         state.pay(pay, &command.envelope.correlation_id, position, reply)
                     }
+                    other => panic!("the API does not send {other:?} yet"),
                 },
                 Request::Operation(operation) => match (&operation.body, reply) {
                     (_, Reply::Refuse(code)) => Decision::refused(code.code(), code.meaning()),
                     (OperationBody::OpenWallet(open), _) => state.open(open, position),
                     (OperationBody::Deposit(deposit), _) => state.deposit(deposit, position),
+                    (other, _) => panic!("the API does not send {other:?} yet"),
                 },
             };
             (state.waiters.remove(&command_id), CommandOutcome { position, decision })
@@ -218,6 +220,8 @@ impl State {
             gateway_reference: None,
             attempts: 1,
             captured_amount: 0,
+            refunded_amount: 0,
+            cancel_requested: false,
             discrepancies: Vec::new(),
             balance_after: None,
             correlation_id: correlation.to_owned(),
@@ -240,6 +244,8 @@ impl State {
             user_id: open.user_id.parse().unwrap(),
             currency: open.currency.parse().unwrap(),
             label: open.label.parse().unwrap(),
+            status: WalletStatus::Active,
+            limits: WalletLimits::default(),
             balances: Balances::default(),
             version: 0,
             created_at: now(self.entries),
@@ -281,6 +287,7 @@ impl State {
             rail,
             reference,
             balance_after: balances.posted(),
+            reversed_at: None,
             fingerprint,
             correlation_id: String::new(),
             created_at: at,
@@ -428,10 +435,12 @@ fn wallet_of(request: &Request) -> WalletId {
     let wallet = match request {
         Request::Command(command) => match &command.body {
             CommandBody::Pay(pay) => &pay.wallet_id,
+            other => panic!("the API does not send {other:?} yet"),
         },
         Request::Operation(operation) => match &operation.body {
             OperationBody::OpenWallet(open) => &open.wallet_id,
             OperationBody::Deposit(deposit) => &deposit.wallet_id,
+            other => panic!("the API does not send {other:?} yet"),
         },
     };
     wallet.parse().unwrap()

@@ -54,7 +54,7 @@ async fn a_payment_under_way_is_answered_from_the_view() {
     assert_eq!(Some(command.envelope.command_id.as_str()), answer.header("request-id"));
     // Twelve decision time-outs.
     assert_eq!(command.envelope.deadline.unwrap().since(now(0)), PATIENT * 12);
-    let CommandBody::Pay(pay) = command.body;
+    let CommandBody::Pay(pay) = command.body else { panic!("not a payment") };
     let metadata = pay.metadata.unwrap();
     assert_eq!(metadata.read_plaintext(), Some(r#"{"a":{"y":2,"z":null},"b":1}"#));
 

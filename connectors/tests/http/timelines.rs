@@ -45,6 +45,7 @@ fn row(
         attempt: 1,
         events,
         timer: Some(TimerSetting { generation: offset, due: Some(now(offset + 9)) }),
+        refund_timer: None,
     }
 }
 
@@ -54,11 +55,20 @@ fn timeline() -> Vec<TimelineRow> {
     let answered = |offset, operation_seq, operation, outcome| {
         let evidence = Some(Sealed::plaintext(r#"{"status":502}"#));
         let observed_at = now(offset);
-        let result =
-            ResultInput { offset, operation_seq, operation, outcome, evidence, observed_at };
+        let operation_id = attempt();
+        let result = ResultInput {
+            offset,
+            operation_seq,
+            operation,
+            operation_id,
+            outcome,
+            evidence,
+            observed_at,
+        };
         TimelineInput::GatewayResult(Box::new(result))
     };
     let asked = |operation_seq, operation| TimelineEvent::GatewayOperationRequested {
+        refund_id: None,
         operation_seq,
         operation,
         not_after: now(20),
@@ -68,6 +78,7 @@ fn timeline() -> Vec<TimelineRow> {
     let declined =
         GatewayOutcome::Declined { decline_code: "stolen".into(), message: "No.".into() };
     let answer = |operation_seq| TimelineEvent::GatewayOperationAnswered {
+        operation_id: attempt(),
         operation_seq,
         proof: Proof::Nothing,
     };
@@ -145,6 +156,8 @@ fn saga(id: PaymentId) -> Saga {
             ],
         }],
         timer: Some(SagaTimer { id: "payment:1:2".to_owned(), generation: 4, due: now(13) }),
+        cancel_requested: false,
+        refunds: Vec::new(),
         compensations: vec![Compensation { money: money(), at: now(5), position: position(5) }],
         waits_for: Some(SagaWait { what: WaitKind::GatewayAnswer, until: Some(now(13)) }),
         discrepancies: vec!["amount_differs".to_owned()],

@@ -21,7 +21,7 @@ use crate::engine::rocks_store::{COMPRESSION, MEMTABLE_BLOOM, is_lock_held};
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
 
 /// The version of the rows and their keys. A new one is built beside the old.
-pub const VIEW_VERSION: u32 = 3;
+pub const VIEW_VERSION: u32 = 4;
 
 /// Shared by all columns: reads of the API are mostly of recent rows.
 const CACHE_BYTES: usize = 64 << 20;
@@ -43,8 +43,24 @@ pub(super) const WALLETS: &str = "wallets";
 pub(super) const DEPOSITS: &str = "deposits";
 pub(super) const MOVEMENTS: &str = "movements";
 pub(super) const TIMELINE: &str = "timeline";
+pub(super) const REFUNDS: &str = "refunds";
+pub(super) const TRANSFERS: &str = "transfers";
+pub(super) const WITHDRAWALS: &str = "withdrawals";
+pub(super) const SUSPENSE: &str = "suspense";
 
-const COLUMNS: [&str; 7] = [META, PAYMENTS, PAYMENT_INDEX, WALLETS, DEPOSITS, MOVEMENTS, TIMELINE];
+const COLUMNS: [&str; 11] = [
+    META,
+    PAYMENTS,
+    PAYMENT_INDEX,
+    WALLETS,
+    DEPOSITS,
+    MOVEMENTS,
+    TIMELINE,
+    REFUNDS,
+    TRANSFERS,
+    WITHDRAWALS,
+    SUSPENSE,
+];
 
 /// The last entry of a partition that the rows show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
