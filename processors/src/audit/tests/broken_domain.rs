@@ -118,8 +118,10 @@ const ROWS: &[Row] = &[
         with(entries, "AttemptAbandoned").postings.clear();
     }),
     ("movements", "an announced refund that is not announced", |entries| {
-        let entry = with(entries, "RefundSucceeded");
-        entry.postings.retain(|one| one.layer == Layer::Posted);
+        let is_credit =
+            |event: &Event| matches!(event, Event::RefundSucceeded(one) if one.credited > 0);
+        let entry = entries.iter_mut().find(|entry| entry.events.iter().any(is_credit));
+        entry.expect("one is").postings.retain(|one| one.layer == Layer::Posted);
     }),
     ("movements", "a transfer credited twice over", |entries| {
         with(entries, "TransferCredited").postings.iter_mut().for_each(|leg| leg.amount *= 2);
@@ -137,7 +139,8 @@ const ROWS: &[Row] = &[
             entry.postings.iter().any(|one| one.layer == Layer::Posted && one.side == Side::Debit)
         };
         let entry = entries.iter_mut().skip(2).find(debits).expect("one pays");
-        entry.postings.iter_mut().for_each(|one| one.amount *= 1_000);
+        let posted = entry.postings.iter_mut().filter(|one| one.layer == Layer::Posted);
+        posted.for_each(|one| one.amount *= 1_000);
     }),
     ("wallets", "a debit of a frozen wallet", |entries| {
         let frozen = WalletFrozen { wallet_id: wallet() };
@@ -147,7 +150,8 @@ const ROWS: &[Row] = &[
         let closed = WalletClosed { wallet_id: wallet() };
         insert(entries, 2, Event::WalletClosed(closed));
     }),
-    ("wallets", "frozen twice", |entries| repeat(entries, "WalletFrozen")),
+    ("wallets", "unfrozen twice", |entries| repeat(entries, "WalletUnfrozen")),
+    ("wallets", "closed twice", |entries| repeat(entries, "WalletClosed")),
     ("rails", "a withdrawal booked twice", |entries| repeat(entries, "WithdrawalRecorded")),
     ("rails", "a deposit reversed twice", |entries| repeat(entries, "DepositReversed")),
     ("rails", "a withdrawal reversed twice", |entries| repeat(entries, "WithdrawalReversed")),
