@@ -4,16 +4,16 @@ use futures::executor::block_on;
 use schemas::{Offset, Topic};
 use topology::engine::log::{Log, LogError, LogRecord};
 
-use super::{House, SOON, entry};
+use super::{House, SOON, entry, take_over};
 
 pub fn a_zombie_is_fenced(house: &House) {
     house.prepare();
     let (mut zombie, mut heir) = (house.log(), house.log());
     block_on(async {
-        zombie.init().await.expect("takes over");
+        take_over(&mut zombie).await;
         zombie.begin().await.expect("begins");
         zombie.append(&entry("zombie")).await.expect("appends");
-        heir.init().await.expect("takes over");
+        take_over(&mut heir).await;
         let refused = zombie.commit().await.expect_err("it is a zombie");
         assert!(matches!(refused, LogError::Fenced(_) | LogError::Unknown(_)), "{refused}");
         heir.read_journal(Offset::ZERO).await.expect("reads");
@@ -33,10 +33,10 @@ pub fn an_owner_that_writes_nothing_learns_that_it_is_none(house: &House) {
     let positions = Topic::INPUTS.map(|topic| (topic, Offset::ZERO));
     let (mut older, mut newer) = (house.log(), house.log());
     block_on(async {
-        older.init().await.expect("takes over");
+        take_over(&mut older).await;
         older.prove(&positions).await.expect("it is the owner");
         older.prove(&positions).await.expect("still");
-        newer.init().await.expect("takes over");
+        take_over(&mut newer).await;
         let refused = older.prove(&positions).await.expect_err("it is not");
         assert!(matches!(refused, LogError::Fenced(_)), "{refused}");
         newer.prove(&positions).await.expect("it is the owner");
