@@ -51,6 +51,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     /// Takes the shard over.
     pub(super) async fn take_over(&mut self) -> Result<Running, Setback> {
         self.status.enter(ShardState::Initializing);
+        self.verify_store()?;
         self.fence_predecessor().await?;
         pass(CrashWindow::AfterFencing);
         self.status.enter(ShardState::Restoring);
