@@ -23,6 +23,7 @@ pub mod installation;
 pub mod journal;
 pub mod process;
 pub mod producer;
+pub mod random;
 pub mod scratch;
 pub mod stores;
 pub mod wait;

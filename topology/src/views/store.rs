@@ -2,11 +2,15 @@
 //!
 //! There is no write-ahead log: the journal is one. All columns are flushed together, so that rows
 //! and heads always belong together; after a kill the follower reads on from the last flush, which
-//! is at most one set of write buffers ago, and after an orderly stop nothing is read again.
+//! is at most one set of write buffers ago, and after an orderly stop nothing is read again. All
+//! rows are read when they are opened: what is damaged is built again, and not found when somebody
+//! asks for it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use processors::{decode_row, encode_row};
 use rocksdb::{
@@ -19,6 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::rocks_store::{COMPRESSION, MEMTABLE_BLOOM, is_lock_held};
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
+use crate::engine::store::Reading;
+use crate::engine::verification::read_whole;
 
 /// The version of the rows and their keys. A new one is built beside the old.
 pub const VIEW_VERSION: u32 = 4;
@@ -33,6 +39,8 @@ const WRITE_BUFFERS_BYTES: usize = 96 << 20;
 /// What may be in memory only: some 150 ms under load, in which most payments end, so that their
 /// rows are written once.
 const RECENT: RecentBounds = RecentBounds { weight: 16 << 20, writes: 16 };
+/// The longest that reading all rows may take: HTTP does not answer yet.
+const VERIFY_BOUND: Duration = Duration::from_secs(10);
 /// Files that wait before they are merged: fewer, larger merges.
 const FILES_BEFORE_MERGE: i32 = 8;
 
@@ -115,7 +123,7 @@ impl ViewStore {
             std::fs::remove_file(&tombstone).map_err(|error| failed(error.to_string()))?;
         }
         std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
-        let db = match open(&path) {
+        let db = match open_whole(&path) {
             Ok(db) => db,
             // Another process holds it: deleting its files would not help.
             Err(error) if is_held_by_another(&error) => {
@@ -278,6 +286,22 @@ pub(super) type Scanned = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>;
 
 pub(super) fn head_row(partition: Partition, head: &ViewHead) -> (Vec<u8>, Vec<u8>) {
     (partition.number().to_be_bytes().to_vec(), encode_row(head))
+}
+
+/// Opens the rows and reads them, as far as there is time.
+fn open_whole(path: &Path) -> Result<DB, rocksdb::Error> {
+    let db = open(path)?;
+    let began = Instant::now();
+    let mut go_on = || {
+        if began.elapsed() < VERIFY_BOUND {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    };
+    let Reading { rows, is_whole } = read_whole(&db, &COLUMNS, &mut go_on)?;
+    tracing::info!(rows, is_whole, millis = began.elapsed().as_millis(), "A view was read.");
+    Ok(db)
 }
 
 fn open(path: &Path) -> Result<DB, rocksdb::Error> {

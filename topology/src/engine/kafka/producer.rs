@@ -20,7 +20,7 @@ use schemas::{Offset, Partition, Topic, TopicPrefix};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::KafkaConnection;
-use super::log::owned_headers;
+use super::records::owned_headers;
 use crate::engine::application::Record;
 
 /// How long [`IngressProducer::close`] waits for what is in flight.
