@@ -254,7 +254,12 @@ impl Refund {
         entry: &Entry,
     ) -> Result<(), String> {
         let id = event.refund_id;
-        let is_own = |subject: &SuspenseSubject| matches!(subject, SuspenseSubject::Refund { refund_id, .. } if *refund_id == id);
+        let is_own = |subject: &SuspenseSubject| match subject {
+            SuspenseSubject::Refund { refund_id, .. } => *refund_id == id,
+            SuspenseSubject::Charge { .. }
+            | SuspenseSubject::Deposit { .. }
+            | SuspenseSubject::Withdrawal { .. } => false,
+        };
         let credit = event.amount.minor() - suspended(entry, is_own);
         if !(0..=event.credited).contains(&credit) {
             return Err(format!("refund {id} credits {credit}, {} is owed", event.credited));
