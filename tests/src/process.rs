@@ -17,6 +17,8 @@ use crate::executable;
 use crate::installation::{Installation, READY_BOUND, STOP_BOUND, new_port};
 use crate::wait::eventually;
 
+/// A ledger whose shard was taken over has noticed within this: an idle one looks every 5 s.
+pub const FENCE_NOTICED: Duration = Duration::from_secs(8);
 /// Until a process has ended that is to end by itself.
 const END_BOUND: Duration = Duration::from_secs(90);
 /// What a failed test shows of a log, in lines.

@@ -8,6 +8,7 @@ use tests::caller::{Caller, Numbers, Wallet, new_key};
 use tests::cluster::Cluster;
 use tests::installation::{Installation, QUICK_GATEWAY, Rival};
 use tests::journal;
+use tests::process::FENCE_NOTICED;
 use tests::wait::eventually;
 
 use crate::load::{Load, persist};
@@ -122,8 +123,13 @@ impl Keys {
     }
 }
 
-/// Who is left; the other one has said why it ended.
+/// Who is left; the other one has said why it ended. When both ended, each fenced by the other on
+/// another shard, the first one is started again.
 async fn survivor(installation: &mut Installation, rival: &mut Rival) -> Caller {
+    tokio::time::sleep(FENCE_NOTICED).await;
+    if !installation.is_running() && !rival.is_running() {
+        installation.run().await;
+    }
     let (caller, end, log) = if rival.is_running() {
         (rival.caller.clone(), installation.ended().await, installation.log())
     } else {

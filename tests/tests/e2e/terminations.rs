@@ -12,7 +12,7 @@ use tests::caller::new_key;
 use tests::cluster::Cluster;
 use tests::installation::{Installation, QUICK_GATEWAY};
 use tests::random::Random;
-use tests::wait::past;
+use tests::wait::{eventually, past};
 use tokio::time::Instant;
 
 use crate::load::persist;
@@ -21,6 +21,8 @@ use crate::load::persist;
 const ROUNDS: u64 = 12;
 /// How many of them begin without any state, so that there is much to restore.
 const EMPTY_EVERY: u64 = 3;
+/// How long what was accepted may take to be settled.
+const SETTLING: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_at_any_moment_of_a_start_ends_it_in_order() {
@@ -54,7 +56,12 @@ async fn sigterm_at_any_moment_of_a_start_ends_it_in_order() {
     }
     installation.run().await;
     persist(&caller, &wallet, 100, &new_key()).await;
-    assert_eq!(caller.numbers(&wallet).await.posted, 1_000_000 - 51 * 100);
+    let left = 1_000_000 - 51 * 100;
+    eventually(SETTLING, "every payment is posted", async || {
+        let numbers = caller.numbers(&wallet).await;
+        if numbers.posted == left { Ok(()) } else { Err(numbers) }
+    })
+    .await;
     installation.assert_clean_audit().await;
 }
 

@@ -75,7 +75,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             }
         };
         if let Some(Reading { rows, is_whole }) = self.parts.store.verify(&mut go_on)? {
-            let millis = (clock.monotonic() - began).as_millis();
+            let millis = clock.monotonic().saturating_sub(began).as_millis();
             tracing::info!(%shard, rows, is_whole, millis, "A store was read.");
         }
         if stop.is_raised() {
