@@ -359,6 +359,14 @@ impl TransferStatus {
             Self::Failed => "failed",
         }
     }
+
+    /// Whether the transfer has an outcome.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Completed | Self::Failed => true,
+            Self::Accepted | Self::Held => false,
+        }
+    }
 }
 
 /// The receiver's side of a transfer: one row for each that was credited. It is kept apart from the

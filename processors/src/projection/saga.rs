@@ -6,8 +6,9 @@
 use schemas::inputs::GatewayOperationKind;
 use schemas::read_model::{PaymentRow, RefundStatus};
 use schemas::timeline::{
-    Compensation, CompensationKind, HoldState, Saga, SagaAnswer, SagaAttempt, SagaHold, SagaOperation, SagaRefund,
-    SagaState, SagaTimer, SagaWait, TimelineEvent, TimelineInput, TimelineRow, WaitKind,
+    Compensation, CompensationKind, HoldState, Saga, SagaAnswer, SagaAttempt, SagaHold,
+    SagaOperation, SagaRefund, SagaState, SagaTimer, SagaWait, TimelineEvent, TimelineInput,
+    TimelineRow, WaitKind,
 };
 use schemas::{Money, OperationId, RefundId};
 

@@ -127,7 +127,7 @@ mod tests {
     fn a_time_is_found() {
         for count in 0..40_i64 {
             let rows: Vec<_> = (0..count)
-                .map(|row| movement(row * (row % 5 + 3) / 2 + row * count, row / 3 * (count % 4)))
+                .map(|row| movement(row * (count + 3) + row % 3, row / 3 * (count % 4)))
                 .collect();
             assert!(rows.is_sorted_by_key(|row| (row.at, row.position)));
             let latest = |offset: i64| -> Result<Option<WalletMovement>, ()> {

@@ -159,10 +159,11 @@ impl Views for PaymentViews {
 
     fn refunds(&self, payment: &PaymentRow) -> Result<Vec<RefundRow>, ViewError> {
         let timeline = self.timeline(payment)?;
-        let requested = timeline.iter().flat_map(|row| &row.events).filter_map(|event| match event {
-            TimelineEvent::RefundRequested { refund_id, .. } => Some(*refund_id),
-            _ => None,
-        });
+        let requested =
+            timeline.iter().flat_map(|row| &row.events).filter_map(|event| match event {
+                TimelineEvent::RefundRequested { refund_id, .. } => Some(*refund_id),
+                _ => None,
+            });
         requested.filter_map(|id| self.refund(id).transpose()).collect()
     }
 
