@@ -113,6 +113,8 @@ error_codes! {
         "The wallet id does not belong to the given user, currency and label.";
     GatewayUnknown 422 false "gateway_unknown"
         "No gateway of this name is configured.";
+    AsOfInFuture 422 true "as_of_in_future"
+        "The time or position asked for has not come yet, as far as the view has read.";
     CursorInvalid 422 false "cursor_invalid"
         "The cursor is not one that this list gave.";
     IdempotencyKeyReused 422 false "idempotency_key_reused"

@@ -359,6 +359,28 @@ impl TransferStatus {
             Self::Failed => "failed",
         }
     }
+
+    /// Whether the transfer has an outcome.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Completed | Self::Failed => true,
+            Self::Accepted | Self::Held => false,
+        }
+    }
+}
+
+/// The receiver's side of a transfer: one row for each that was credited. It is kept apart from the
+/// sender's row, because the two shards are folded independently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferCreditRow {
+    /// Which.
+    pub transfer_id: TransferId,
+    /// The receiver.
+    pub wallet_id: WalletId,
+    /// Shard time of the entry that credited it.
+    pub at: Timestamp,
+    /// That entry, on the receiver's shard.
+    pub position: Position,
 }
 
 /// Money that went to suspense, or came from it: each line waits for a person.
@@ -440,7 +462,8 @@ pub struct WithdrawalRow {
     pub position: Position,
 }
 
-/// The four numbers of a wallet after one entry, and, where posted money moved, the statement line.
+/// The four numbers of a wallet after one entry: its opening, or one that moved money of it; where
+/// posted money moved, with the statement line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletMovement {
     /// Whose.

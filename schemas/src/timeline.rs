@@ -420,12 +420,23 @@ pub struct SagaTimer {
 /// A step that undid an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compensation {
-    /// How much was released.
+    /// How.
+    pub kind: CompensationKind,
+    /// How much was released, or came back.
     pub money: Money,
     /// When.
     pub at: Timestamp,
     /// By which entry.
     pub position: Position,
+}
+
+/// How a step was undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompensationKind {
+    /// Reserved money is free again.
+    HoldVoided,
+    /// The gateway gave a charge back.
+    Refunded,
 }
 
 /// What a saga waits for, and how long at most.

@@ -75,6 +75,7 @@ enum InputBody<'a> {
     GatewayResult {
         source: SourceBody,
         operation: GatewayOperationKind,
+        operation_id: String,
         operation_seq: i32,
         outcome: OutcomeBody<'a>,
         /// Null, too, when it is encrypted.
@@ -136,6 +137,8 @@ enum EventBody<'a> {
         gateway: &'a str,
     },
     GatewayOperationRequested {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refund_id: Option<String>,
         operation: GatewayOperationKind,
         operation_seq: i32,
         not_after: Time,
@@ -256,6 +259,7 @@ impl<'a> InputBody<'a> {
             TimelineInput::GatewayResult(result) => Self::GatewayResult {
                 source: source(Topic::GatewayResults, result.offset),
                 operation: result.operation,
+                operation_id: result.operation_id.to_string(),
                 operation_seq: result.operation_seq,
                 outcome: OutcomeBody::of(&result.outcome),
                 evidence: json(result.evidence.as_ref()),
@@ -311,12 +315,13 @@ impl<'a> EventBody<'a> {
                 gateway: gateway.as_str(),
             },
             TimelineEvent::GatewayOperationRequested {
+                refund_id,
                 operation_seq,
                 operation,
                 not_after,
                 conclusive_after,
-                ..
             } => Self::GatewayOperationRequested {
+                refund_id: refund_id.map(|id| id.to_string()),
                 operation: *operation,
                 operation_seq: *operation_seq,
                 not_after: Time(*not_after),

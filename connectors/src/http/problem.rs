@@ -11,13 +11,15 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemas::{ErrorCode, IdempotencyKey, PaymentId};
+use schemas::read_model::PaymentFailure;
+use schemas::{ErrorCode, IdempotencyKey, PaymentId, Position, RefundId, TransferId};
 use serde::Serialize;
 use tracing::{debug, error};
 use uuid::Uuid;
 
 use super::error_page::ERRORS_PATH;
 use super::exchange::RequestIds;
+use super::headers::{POSITION, visible};
 
 /// The longest detail that repeats what a caller sent, in bytes.
 const MAX_DETAIL_BYTES: usize = 500;
@@ -41,10 +43,22 @@ struct Parts {
     detail: Cow<'static, str>,
     param: Option<Cow<'static, str>>,
     decline_code: Option<String>,
-    payment_id: Option<PaymentId>,
+    subject: Subject,
+    position: Option<Position>,
     idempotency_key: Option<IdempotencyKey>,
     retry_after: Duration,
     cause: Option<String>,
+}
+
+/// What exists all the same.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Subject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<PaymentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_id: Option<RefundId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transfer_id: Option<TransferId>,
 }
 
 /// The body, field by field as the contract has it.
@@ -59,8 +73,8 @@ struct ProblemBody<'a> {
     param: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decline_code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payment_id: Option<PaymentId>,
+    #[serde(flatten)]
+    subject: Subject,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
     request_id: Uuid,
@@ -81,7 +95,8 @@ impl Problem {
             detail: bounded(detail.into(), MAX_DETAIL_BYTES),
             param: None,
             decline_code: None,
-            payment_id: None,
+            subject: Subject::default(),
+            position: None,
             idempotency_key: None,
             retry_after: SHORTEST_RETRY,
             cause: None,
@@ -98,6 +113,19 @@ impl Problem {
         Self::of(ErrorCode::Internal).caused_by(cause)
     }
 
+    /// The refusal that a failed object is to the one who asked for it.
+    pub fn of_failure(failure: Option<&PaymentFailure>) -> Self {
+        let Some(failure) = failure else {
+            return Self::internal("something failed without a failure");
+        };
+        let Some(code) = ErrorCode::from_code(&failure.code) else {
+            return Self::internal(format!("unknown failure {}", failure.code));
+        };
+        let mut problem = Self::because(code, failure.message.clone());
+        problem.0.decline_code.clone_from(&failure.decline_code);
+        problem
+    }
+
     /// Names the field or parameter at fault.
     pub fn param(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.0.param = Some(bounded(name.into(), MAX_PARAM_BYTES));
@@ -106,13 +134,25 @@ impl Problem {
 
     /// Names the payment that exists all the same.
     pub fn payment(mut self, id: PaymentId) -> Self {
-        self.0.payment_id = Some(id);
+        self.0.subject.payment_id = Some(id);
         self
     }
 
-    /// Repeats the gateway's code.
-    pub fn decline_code(mut self, code: &str) -> Self {
-        self.0.decline_code = Some(code.to_owned());
+    /// Names the refund that exists all the same.
+    pub fn refund(mut self, id: RefundId) -> Self {
+        self.0.subject.refund_id = Some(id);
+        self
+    }
+
+    /// Names the transfer that exists all the same.
+    pub fn transfer(mut self, id: TransferId) -> Self {
+        self.0.subject.transfer_id = Some(id);
+        self
+    }
+
+    /// The entry that the refusal is made from.
+    pub fn position(mut self, position: Position) -> Self {
+        self.0.position = Some(position);
         self
     }
 
@@ -168,7 +208,7 @@ impl Problem {
             code: parts.code.code(),
             param: parts.param.as_deref(),
             decline_code: parts.decline_code.as_deref(),
-            payment_id: parts.payment_id,
+            subject: parts.subject,
             idempotency_key: parts.idempotency_key.as_ref().map(IdempotencyKey::as_str),
             request_id,
             retryable: parts.code.is_retryable(),
@@ -192,6 +232,9 @@ impl IntoResponse for Problem {
         if code.is_retryable() && matches!(code.status(), 409 | 429 | 503) {
             let seconds = HeaderValue::from(self.0.retry_after.as_secs());
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        if let Some(position) = self.0.position {
+            response.headers_mut().insert(POSITION, visible(&position.to_string()));
         }
         response.extensions_mut().insert(self);
         response

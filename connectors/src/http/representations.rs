@@ -6,11 +6,12 @@
 use axum::http::StatusCode;
 use schemas::account::{Balances, Side};
 use schemas::read_model::{
-    DepositRow, PaymentFailure, PaymentRow, PaymentStatus, StatementKind, WalletMovement, WalletRow,
+    PaymentFailure, PaymentRow, PaymentStatus, StatementKind, WalletLimits, WalletMovement,
+    WalletRow,
 };
 use schemas::{
-    CorrelationId, DepositId, GatewayName, Money, PaymentId, Position, RailName, Sealed, Timestamp,
-    UserId, WalletId, WalletLabel,
+    CorrelationId, DepositId, GatewayName, Money, PaymentId, Position, RefundId, Sealed, Timestamp,
+    TransferId, UserId, WalletId, WalletLabel, WithdrawalId,
 };
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -149,7 +150,7 @@ pub(super) fn http_status(status: PaymentStatus) -> Option<StatusCode> {
 
 /// The numbers of a wallet.
 #[derive(Serialize)]
-struct BalanceBody {
+pub(super) struct BalanceBody {
     posted: i64,
     pending_debits: i64,
     pending_credits: i64,
@@ -157,13 +158,28 @@ struct BalanceBody {
 }
 
 impl BalanceBody {
-    fn of(balances: Balances) -> Self {
+    pub fn of(balances: Balances) -> Self {
         Self {
             posted: balances.posted(),
             pending_debits: balances.debits_pending,
             pending_credits: balances.credits_pending,
             available: balances.available(),
         }
+    }
+}
+
+/// What payments may take from a wallet; null is no limit.
+#[derive(Serialize)]
+struct LimitsBody {
+    per_payment: Option<i64>,
+    per_day: Option<i64>,
+    in_flight: Option<i32>,
+}
+
+impl LimitsBody {
+    fn of(limits: WalletLimits) -> Self {
+        let WalletLimits { per_payment, per_day, in_flight } = limits;
+        Self { per_payment, per_day, in_flight }
     }
 }
 
@@ -177,6 +193,7 @@ pub(super) struct WalletBody<'a> {
     label: &'a WalletLabel,
     status: &'static str,
     balance: BalanceBody,
+    limits: LimitsBody,
     version: i64,
     created_at: Option<Time>,
     updated_at: Option<Time>,
@@ -193,6 +210,7 @@ impl<'a> WalletBody<'a> {
             label: &row.label,
             status: row.status.as_str(),
             balance: BalanceBody::of(row.balances),
+            limits: LimitsBody::of(row.limits),
             version: row.version,
             created_at: Some(Time(row.created_at)),
             updated_at: Some(Time(row.updated_at)),
@@ -214,6 +232,7 @@ impl<'a> WalletBody<'a> {
             label,
             status: "accepted",
             balance: BalanceBody::of(Balances::default()),
+            limits: LimitsBody::of(WalletLimits::default()),
             version: 0,
             created_at: None,
             updated_at: None,
@@ -221,64 +240,38 @@ impl<'a> WalletBody<'a> {
     }
 }
 
-/// A deposit.
-#[derive(Serialize)]
-pub(super) struct DepositBody<'a> {
-    id: DepositId,
-    object: &'static str,
-    wallet_id: WalletId,
-    amount: i64,
-    currency: &'static str,
-    rail: &'a RailName,
-    reference: &'a str,
-    status: &'static str,
-    balance_after: Option<i64>,
-    correlation_id: &'a str,
-    created_at: Option<Time>,
+/// What moved the money of a line: the ids that it has.
+#[derive(Default, Serialize)]
+struct LineSubject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<PaymentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_id: Option<RefundId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transfer_id: Option<TransferId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit_id: Option<DepositId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawal_id: Option<WithdrawalId>,
 }
 
-/// A deposit that is in the log and not decided yet.
-pub(super) struct AcceptedDeposit<'a> {
-    pub id: DepositId,
-    pub wallet_id: WalletId,
-    pub money: Money,
-    pub rail: &'a RailName,
-    pub reference: &'a str,
-    pub correlation_id: &'a CorrelationId,
-}
-
-impl<'a> DepositBody<'a> {
-    /// As the view has it.
-    pub fn of(row: &'a DepositRow) -> Self {
-        Self {
-            id: row.id,
-            object: "deposit",
-            wallet_id: row.wallet_id,
-            amount: row.money.amount().minor(),
-            currency: row.money.currency().code(),
-            rail: &row.rail,
-            reference: &row.reference,
-            status: "recorded",
-            balance_after: Some(row.balance_after),
-            correlation_id: &row.correlation_id,
-            created_at: Some(Time(row.created_at)),
-        }
-    }
-
-    /// As it was asked for.
-    pub fn accepted(asked: &AcceptedDeposit<'a>) -> Self {
-        Self {
-            id: asked.id,
-            object: "deposit",
-            wallet_id: asked.wallet_id,
-            amount: asked.money.amount().minor(),
-            currency: asked.money.currency().code(),
-            rail: asked.rail,
-            reference: asked.reference,
-            status: "accepted",
-            balance_after: None,
-            correlation_id: asked.correlation_id.as_str(),
-            created_at: None,
+impl LineSubject {
+    fn of(kind: StatementKind) -> Self {
+        let nothing = Self::default();
+        match kind {
+            StatementKind::Payment(id) => Self { payment_id: Some(id), ..nothing },
+            StatementKind::Refund(payment, refund) => {
+                Self { payment_id: Some(payment), refund_id: Some(refund), ..nothing }
+            }
+            StatementKind::Deposit(id) | StatementKind::DepositReversal(id) => {
+                Self { deposit_id: Some(id), ..nothing }
+            }
+            StatementKind::Withdrawal(id) | StatementKind::WithdrawalReversal(id) => {
+                Self { withdrawal_id: Some(id), ..nothing }
+            }
+            StatementKind::TransferIn(id) | StatementKind::TransferOut(id) => {
+                Self { transfer_id: Some(id), ..nothing }
+            }
         }
     }
 }
@@ -288,8 +281,8 @@ impl<'a> DepositBody<'a> {
 pub(super) struct TransactionBody<'a> {
     id: PositionText,
     wallet_id: WalletId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payment_id: Option<PaymentId>,
+    #[serde(flatten)]
+    subject: LineSubject,
     r#type: &'static str,
     direction: Side,
     amount: i64,
@@ -305,19 +298,10 @@ impl<'a> TransactionBody<'a> {
     /// The line of a movement; none when only pending money moved.
     pub fn of(movement: &'a WalletMovement) -> Option<Self> {
         let line = movement.line.as_ref()?;
-        let payment_id = match line.kind {
-            StatementKind::Payment(id) | StatementKind::Refund(id, _) => Some(id),
-            StatementKind::Deposit(_)
-            | StatementKind::Withdrawal(_)
-            | StatementKind::DepositReversal(_)
-            | StatementKind::WithdrawalReversal(_)
-            | StatementKind::TransferIn(_)
-            | StatementKind::TransferOut(_) => None,
-        };
         Some(Self {
             id: PositionText(movement.position),
             wallet_id: movement.wallet_id,
-            payment_id,
+            subject: LineSubject::of(line.kind),
             r#type: line.kind.as_str(),
             direction: line.side,
             amount: line.amount.minor(),
@@ -332,7 +316,7 @@ impl<'a> TransactionBody<'a> {
 }
 
 /// A sealed text that can be read here.
-fn text(sealed: Option<&Sealed>) -> Option<&str> {
+pub(super) fn text(sealed: Option<&Sealed>) -> Option<&str> {
     sealed.and_then(Sealed::read_plaintext)
 }
 

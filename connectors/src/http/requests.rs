@@ -41,6 +41,65 @@ pub(super) struct DepositRequest {
     pub reference: Option<String>,
 }
 
+/// Body of `POST /wallets/{wallet_id}/withdrawals`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
+pub(super) struct WithdrawalRequest {
+    pub amount: Option<MinorUnits>,
+    pub rail: Option<String>,
+    pub reference: Option<String>,
+}
+
+/// Body of `POST /payments/{payment_id}/refunds`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
+pub(super) struct RefundRequest {
+    pub amount: Option<MinorUnits>,
+    pub reason: Option<String>,
+}
+
+/// Body of `POST /transfers`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
+pub(super) struct TransferRequest {
+    pub from_wallet_id: Option<String>,
+    pub to_wallet_id: Option<String>,
+    pub amount: Option<MinorUnits>,
+    pub description: Option<String>,
+}
+
+/// Body of `POST /payments/{payment_id}/resolve` and `POST /refunds/{refund_id}/resolve`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
+pub(super) struct ResolutionRequest {
+    pub outcome: Option<String>,
+    pub evidence: Option<String>,
+    pub amount: Option<MinorUnits>,
+    pub gateway_reference: Option<String>,
+    pub actor: Option<String>,
+}
+
+/// Body of a request that may say why: a reversal, a freeze, a closure.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
+pub(super) struct ReasonedRequest {
+    pub reason: Option<String>,
+}
+
+/// Body of `POST /payments/{payment_id}/cancel`: there is nothing to say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
+pub(super) struct CancelRequest {}
+
+/// Body of `PUT /wallets/{wallet_id}/limits`: what is left out, or null, has no limit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
+pub(super) struct LimitsRequest {
+    pub per_payment: Option<MinorUnits>,
+    pub per_day: Option<MinorUnits>,
+    pub in_flight: Option<MinorUnits>,
+}
+
 /// A JSON integer of any size: one too large for 64 bits is as much too large as any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MinorUnits(pub i64);

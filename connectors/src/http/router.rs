@@ -7,15 +7,16 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use schemas::ErrorCode;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error_page::{self, ERRORS_PATH};
 use super::problem::Problem;
 use super::{
-    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, exchange, health, holds,
-    payment_events, payment_list, payments, sagas, statement, wallets,
+    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, cancellations, deposits, exchange, health,
+    holds, payment_events, payment_list, payments, refunds, reversals, reviews, sagas, statement,
+    suspense, transfers, wallet_changes, wallets, withdrawals,
 };
 use crate::ports::Health;
 
@@ -29,11 +30,26 @@ pub fn router(options: ApiOptions, ports: Ports) -> Router {
         .route("/payments/", payments)
         .route("/payments/{payment_id}", get(payments::by_id))
         .route("/payments/{payment_id}/events", get(payment_events::list))
+        .route("/payments/{payment_id}/cancel", post(cancellations::cancel))
+        .route("/payments/{payment_id}/refunds", get(refunds::list).post(refunds::create))
+        .route("/payments/{payment_id}/resolve", post(reviews::resolve_payment))
+        .route("/refunds/{refund_id}", get(refunds::by_id))
+        .route("/refunds/{refund_id}/resolve", post(reviews::resolve_refund))
+        .route("/transfers", post(transfers::create))
+        .route("/transfers/{transfer_id}", get(transfers::by_id))
+        .route("/deposits/{deposit_id}/reverse", post(reversals::of_deposit))
+        .route("/withdrawals/{withdrawal_id}/reverse", post(reversals::of_withdrawal))
         .route("/sagas/{payment_id}", get(sagas::by_payment))
+        .route("/suspense", get(suspense::list))
         .route("/wallets", post(wallets::open))
         .route("/wallets/{wallet_id}", get(wallets::by_id))
         .route("/wallets/{wallet_id}/deposits", post(deposits::record))
+        .route("/wallets/{wallet_id}/withdrawals", post(withdrawals::record))
         .route("/wallets/{wallet_id}/holds", get(holds::list))
+        .route("/wallets/{wallet_id}/freeze", post(wallet_changes::freeze))
+        .route("/wallets/{wallet_id}/unfreeze", post(wallet_changes::unfreeze))
+        .route("/wallets/{wallet_id}/close", post(wallet_changes::close))
+        .route("/wallets/{wallet_id}/limits", put(wallet_changes::set_limits))
         .route("/wallets/{wallet_id}/transactions", get(statement::by_id))
         .route("/wallets/{user_id}/{currency}", get(wallets::by_owner))
         .route("/wallets/{user_id}/{currency}/transactions", get(statement::by_owner))

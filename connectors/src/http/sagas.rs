@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use schemas::event::Proof;
+use schemas::event::{Proof, RefundCause};
 use schemas::inputs::GatewayOperationKind;
 use schemas::timeline::{
-    HoldState, Saga, SagaAttempt, SagaOperation, SagaState, SagaWait, WaitKind,
+    CompensationKind, HoldState, Saga, SagaAttempt, SagaOperation, SagaRefund, SagaState, SagaWait,
+    WaitKind,
 };
-use schemas::{PaymentId, WalletId};
+use schemas::{PaymentId, RefundId, WalletId};
 use serde::Serialize;
 
 use super::Api;
@@ -46,7 +47,9 @@ struct SagaBody<'a> {
     hold: Option<HoldBody>,
     attempts: Vec<AttemptBody<'a>>,
     timer: Option<TimerBody<'a>>,
+    cancel_requested: bool,
     compensations: Vec<CompensationBody>,
+    refunds: Vec<RefundBody<'a>>,
     waits_for: Option<WaitBody>,
     discrepancies: &'a [String],
     position: PositionText,
@@ -80,6 +83,21 @@ struct OperationBody<'a> {
     proof: Option<Proof>,
 }
 
+/// What is given back, as the saga has it.
+#[derive(Serialize)]
+struct RefundBody<'a> {
+    refund_id: RefundId,
+    gateway: &'a str,
+    amount: i64,
+    currency: &'static str,
+    cause: RefundCause,
+    status: &'static str,
+    operations_count: usize,
+    operations: Vec<OperationBody<'a>>,
+    /// When its timer fires, while it is set.
+    due: Option<Time>,
+}
+
 #[derive(Serialize)]
 struct TimerBody<'a> {
     id: &'a str,
@@ -110,7 +128,7 @@ impl<'a> SagaBody<'a> {
             state: hold_state(hold.state),
         });
         let compensations = saga.compensations.iter().map(|compensation| CompensationBody {
-            r#type: "hold_voided",
+            r#type: compensation_type(compensation.kind),
             amount: compensation.money.amount().minor(),
             currency: compensation.money.currency().code(),
             at: Time(compensation.at),
@@ -130,7 +148,9 @@ impl<'a> SagaBody<'a> {
             hold,
             attempts: saga.attempts.iter().map(AttemptBody::of).collect(),
             timer,
+            cancel_requested: saga.cancel_requested,
             compensations: compensations.collect(),
+            refunds: saga.refunds.iter().map(RefundBody::of).collect(),
             waits_for: saga.waits_for.map(WaitBody::of),
             discrepancies: &saga.discrepancies,
             position: PositionText(saga.position),
@@ -140,17 +160,36 @@ impl<'a> SagaBody<'a> {
 
 impl<'a> AttemptBody<'a> {
     fn of(attempt: &'a SagaAttempt) -> Self {
-        let count = attempt.operations.len();
-        let newest = &attempt.operations[count.saturating_sub(MAX_OPERATIONS)..];
         Self {
             number: attempt.number,
             attempt_id: attempt.operation_id.to_string(),
             gateway: attempt.gateway.as_str(),
             started_at: Time(attempt.started_at),
-            operations_count: count,
-            operations: newest.iter().map(OperationBody::of).collect(),
+            operations_count: attempt.operations.len(),
+            operations: newest(&attempt.operations),
         }
     }
+}
+
+impl<'a> RefundBody<'a> {
+    fn of(refund: &'a SagaRefund) -> Self {
+        Self {
+            refund_id: refund.refund_id,
+            gateway: refund.gateway.as_str(),
+            amount: refund.money.amount().minor(),
+            currency: refund.money.currency().code(),
+            cause: refund.cause,
+            status: refund.status.as_str(),
+            operations_count: refund.operations.len(),
+            operations: newest(&refund.operations),
+            due: refund.timer.and_then(|timer| timer.due).map(Time),
+        }
+    }
+}
+
+fn newest(operations: &[SagaOperation]) -> Vec<OperationBody<'_>> {
+    let newest = &operations[operations.len().saturating_sub(MAX_OPERATIONS)..];
+    newest.iter().map(OperationBody::of).collect()
 }
 
 impl<'a> OperationBody<'a> {
@@ -169,6 +208,9 @@ impl<'a> OperationBody<'a> {
 }
 
 impl WaitBody {
+    /// A transfer waits for the shard of its receiver, however long that takes.
+    pub const RECEIVER: Self = Self { what: "receiver", until: None };
+
     pub fn of(wait: SagaWait) -> Self {
         let what = match wait.what {
             WaitKind::GatewayAnswer => "gateway_answer",
@@ -188,6 +230,13 @@ fn state(state: SagaState) -> &'static str {
         SagaState::Completed => "completed",
         SagaState::Failed => "failed",
         SagaState::Cancelled => "cancelled",
+    }
+}
+
+fn compensation_type(kind: CompensationKind) -> &'static str {
+    match kind {
+        CompensationKind::HoldVoided => "hold_voided",
+        CompensationKind::Refunded => "refunded",
     }
 }
 

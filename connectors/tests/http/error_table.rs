@@ -14,11 +14,12 @@ use schemas::ErrorCode;
 use schemas::ErrorCode as E;
 use serde_json::{Value, json};
 
-use crate::caller::{Caller, PATIENT, USER, payment, until};
+use crate::caller::{Caller, PATIENT, payment, until};
 use crate::ledger::Reply;
-use crate::{bad_input, refusals};
+use crate::{bad_input, changes, demo, refusals};
 
 /// One wrong request, or a right one in a wrong world.
+#[derive(Clone)]
 pub struct Row {
     world: World,
     method: Method,
@@ -29,7 +30,7 @@ pub struct Row {
     param: Option<String>,
 }
 
-/// What a request meets. In each of them the demo wallet is open.
+/// What a request meets. In each of them there is what [`Caller::with_demo`] asks for.
 #[derive(Debug, Clone)]
 pub enum World {
     /// A ledger that would accept it, in profile dev, and views that nobody waits for.
@@ -61,6 +62,29 @@ impl Row {
     pub fn post(path: &str, body: impl Into<Vec<u8>>, code: ErrorCode) -> Self {
         let row = Self { body: body.into(), ..Self::new(Method::POST, path, code) };
         row.header("content-type", "application/json")
+    }
+
+    /// With a body of JSON.
+    pub fn sent(method: Method, path: &str, body: impl Into<Vec<u8>>, code: ErrorCode) -> Self {
+        Self { method, ..Self::post(path, body, code) }
+    }
+
+    /// The same request in a world that refuses it so.
+    pub fn refused(mut self, code: ErrorCode) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The same request with this body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The same request with more at the end of its path.
+    pub fn query(mut self, query: &str) -> Self {
+        self.path.push_str(query);
+        self
     }
 
     pub fn param(mut self, name: &str) -> Self {
@@ -126,15 +150,23 @@ impl World {
             }
             Self::Plain | Self::Says(_) | Self::KeyUsed | Self::Queued(_) => {}
         }
-        let caller = Caller::with(options).with_wallet().await;
+        let caller = Caller::with(options).with_demo().await;
         match self {
             Self::Says(reply) => caller.ledger.reply(reply.clone()),
             Self::KeyUsed => {
                 caller.pay(77, "used").await;
-                let id = caller.get(&format!("/api/v1/wallets/{USER}/USD"), &[]).await;
-                let path = format!("/api/v1/wallets/{}/deposits", id.text("id"));
-                let body = json!({ "amount": 77 });
-                caller.post(&path, &body, &[("Idempotency-Key", "used")]).await;
+                let of_wallet = |what| format!("/api/v1/wallets/{}/{what}", demo::wallet());
+                let to = json!({
+                    "from_wallet_id": demo::wallet(), "to_wallet_id": demo::other(), "amount": 77,
+                });
+                for (path, body) in [
+                    (of_wallet("deposits"), json!({ "amount": 77 })),
+                    (of_wallet("withdrawals"), json!({ "amount": 77 })),
+                    (format!("/api/v1/payments/{}/refunds", demo::payment()), json!({})),
+                    ("/api/v1/transfers".to_owned(), to),
+                ] {
+                    caller.post(&path, &body, &[("Idempotency-Key", "used")]).await;
+                }
             }
             Self::Queued(wait) => caller.ledger.set_expected_wait(*wait),
             Self::DoorTaken => wait_for_ever(&caller, "/api/v1/payments", payment(1), 1).await,
@@ -161,6 +193,7 @@ async fn wait_for_ever(caller: &Caller, path: &'static str, body: Value, waiters
 /// the others each against one of its own.
 pub async fn check(rows: Vec<Row>) {
     let plain = World::Plain.caller().await;
+    let of_demo = plain.ledger.appended().len();
     for row in rows {
         if let World::Plain = row.world {
             row.check(&plain).await;
@@ -168,20 +201,35 @@ pub async fn check(rows: Vec<Row>) {
             row.check(&row.world.caller().await).await;
         }
     }
-    assert_eq!(plain.ledger.appended().len(), 1, "only the demo wallet's opening");
+    assert_eq!(plain.ledger.appended().len(), of_demo, "nothing got through");
 }
 
 /// Every route, and the methods that it has.
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 31] = [
     ("/api/v1/payments", "GET,HEAD,POST"),
     ("/api/v1/payments/", "GET,HEAD,POST"),
     ("/api/v1/payments/{payment_id}", "GET,HEAD"),
     ("/api/v1/payments/{payment_id}/events", "GET,HEAD"),
+    ("/api/v1/payments/{payment_id}/cancel", "POST"),
+    ("/api/v1/payments/{payment_id}/refunds", "GET,HEAD,POST"),
+    ("/api/v1/payments/{payment_id}/resolve", "POST"),
+    ("/api/v1/refunds/{refund_id}", "GET,HEAD"),
+    ("/api/v1/refunds/{refund_id}/resolve", "POST"),
+    ("/api/v1/transfers", "POST"),
+    ("/api/v1/transfers/{transfer_id}", "GET,HEAD"),
+    ("/api/v1/deposits/{deposit_id}/reverse", "POST"),
+    ("/api/v1/withdrawals/{withdrawal_id}/reverse", "POST"),
     ("/api/v1/sagas/{payment_id}", "GET,HEAD"),
+    ("/api/v1/suspense", "GET,HEAD"),
     ("/api/v1/wallets", "POST"),
     ("/api/v1/wallets/{wallet_id}", "GET,HEAD"),
     ("/api/v1/wallets/{wallet_id}/deposits", "POST"),
+    ("/api/v1/wallets/{wallet_id}/withdrawals", "POST"),
     ("/api/v1/wallets/{wallet_id}/holds", "GET,HEAD"),
+    ("/api/v1/wallets/{wallet_id}/freeze", "POST"),
+    ("/api/v1/wallets/{wallet_id}/unfreeze", "POST"),
+    ("/api/v1/wallets/{wallet_id}/close", "POST"),
+    ("/api/v1/wallets/{wallet_id}/limits", "PUT"),
     ("/api/v1/wallets/{wallet_id}/transactions", "GET,HEAD"),
     ("/api/v1/wallets/{user_id}/{currency}", "GET,HEAD"),
     ("/api/v1/wallets/{user_id}/{currency}/transactions", "GET,HEAD"),
@@ -195,16 +243,18 @@ const ROUTES: [(&str, &str); 16] = [
 const PAGES: [&str; 1] = ["/docs/errors"];
 
 /// Codes that only those see who write to the topics themselves.
-const IN_THE_JOURNAL_ALONE: [ErrorCode; 4] = [
+const IN_THE_JOURNAL_ALONE: [ErrorCode; 5] = [
     ErrorCode::Unreadable,
     ErrorCode::IdMismatch,
     ErrorCode::Misrouted,
     ErrorCode::UnknownOperation,
+    ErrorCode::UnknownTransfer,
 ];
 
 fn table() -> Vec<Row> {
     let mut rows = bad_input::rows();
     rows.extend(refusals::rows());
+    rows.extend(changes::rows());
     rows
 }
 
@@ -277,6 +327,10 @@ const PAID: &[E] = &[
     E::InsufficientFunds,
     E::PaymentDeclined,
     E::GatewayUnavailable,
+    E::ResolvedAsFailed,
+    E::LimitExceeded,
+    E::WalletFrozen,
+    E::WalletClosed,
     E::DeadlineExceeded,
     E::WalletNotFound,
     E::WalletMismatch,
@@ -287,20 +341,87 @@ const PAID: &[E] = &[
 ];
 const DEPOSITED: &[E] = &[E::WalletNotFound, E::PositionNotReached, E::ReferenceAlreadyRecorded];
 
+/// What is asked of something that exists.
+const CHANGED: &[E] = &[E::PositionNotReached, E::DeadlineExceeded];
+const CANCELLED: &[E] = &[E::PaymentNotFound, E::PaymentNotCancellable];
+const REFUNDED: &[E] = &[
+    E::PaymentNotFound,
+    E::PaymentNotRefundable,
+    E::RefundExceedsCaptured,
+    E::RefundDeclined,
+    E::GatewayUnavailable,
+    E::ResolvedAsFailed,
+];
+const RESOLVED: &[E] = &[E::NotInReview, E::ResolutionConflicts];
+const TRANSFERRED: &[E] = &[
+    E::InsufficientFunds,
+    E::WalletNotFound,
+    E::WalletFrozen,
+    E::WalletClosed,
+    E::SameWallet,
+    E::CurrencyMismatch,
+];
+const WITHDRAWN: &[E] = &[
+    E::InsufficientFunds,
+    E::WalletNotFound,
+    E::WalletFrozen,
+    E::WalletClosed,
+    E::ReferenceAlreadyRecorded,
+];
+const ON_WALLET: &[E] = &[E::WalletNotFound, E::WalletClosed];
+const CLOSED: &[E] = &[E::WalletNotFound, E::WalletNotEmpty, E::WalletHasOpenOperations];
+const PAST: &[E] = &[E::AsOfInFuture];
+
 /// What each method of each route can say no with, besides 405. A route that learns a refusal gets
 /// it here, and a row.
-const CAN_REFUSE: [(&str, &str, &[&[E]]); 12] = [
+const CAN_REFUSE: [(&str, &str, &[&[E]]); 28] = [
     ("POST", "/api/v1/payments", &[SENT, KEYED, OF_AMOUNT, PAID]),
     ("GET", "/api/v1/payments", &[READ, PAGED, &[E::FieldInvalid]]),
     ("GET", "/api/v1/payments/{payment_id}", &[READ, ONE]),
     ("GET", "/api/v1/payments/{payment_id}/events", &[READ, ONE, PAGED]),
+    ("POST", "/api/v1/payments/{payment_id}/cancel", &[SENT, CHANGED, CANCELLED]),
+    ("POST", "/api/v1/payments/{payment_id}/refunds", &[SENT, CHANGED, KEYED, OF_AMOUNT, REFUNDED]),
+    ("GET", "/api/v1/payments/{payment_id}/refunds", &[READ, ONE, PAGED]),
+    (
+        "POST",
+        "/api/v1/payments/{payment_id}/resolve",
+        &[SENT, CHANGED, OF_AMOUNT, RESOLVED, &[E::PaymentNotFound]],
+    ),
+    ("GET", "/api/v1/refunds/{refund_id}", &[READ, &[E::FieldInvalid, E::RefundNotFound]]),
+    (
+        "POST",
+        "/api/v1/refunds/{refund_id}/resolve",
+        &[SENT, CHANGED, OF_AMOUNT, RESOLVED, &[E::RefundNotFound]],
+    ),
+    ("POST", "/api/v1/transfers", &[SENT, CHANGED, KEYED, OF_AMOUNT, TRANSFERRED]),
+    ("GET", "/api/v1/transfers/{transfer_id}", &[READ, &[E::FieldInvalid, E::TransferNotFound]]),
+    ("POST", "/api/v1/deposits/{deposit_id}/reverse", &[SENT, CHANGED, &[E::DepositNotFound]]),
+    (
+        "POST",
+        "/api/v1/withdrawals/{withdrawal_id}/reverse",
+        &[SENT, CHANGED, &[E::WithdrawalNotFound]],
+    ),
+    ("GET", "/api/v1/suspense", &[READ, PAGED, &[E::FieldInvalid]]),
+    (
+        "POST",
+        "/api/v1/wallets/{wallet_id}/withdrawals",
+        &[SENT, CHANGED, KEYED, OF_AMOUNT, WITHDRAWN],
+    ),
+    ("POST", "/api/v1/wallets/{wallet_id}/freeze", &[SENT, CHANGED, ON_WALLET]),
+    ("POST", "/api/v1/wallets/{wallet_id}/unfreeze", &[SENT, CHANGED, ON_WALLET]),
+    ("POST", "/api/v1/wallets/{wallet_id}/close", &[SENT, CHANGED, CLOSED]),
+    ("PUT", "/api/v1/wallets/{wallet_id}/limits", &[SENT, CHANGED, ON_WALLET]),
     ("GET", "/api/v1/sagas/{payment_id}", &[READ, ONE]),
     ("POST", "/api/v1/wallets", &[SENT, &[E::CurrencyUnknown]]),
-    ("GET", "/api/v1/wallets/{wallet_id}", &[READ, OF_WALLET]),
+    ("GET", "/api/v1/wallets/{wallet_id}", &[READ, OF_WALLET, PAST]),
     ("POST", "/api/v1/wallets/{wallet_id}/deposits", &[SENT, KEYED, OF_AMOUNT, DEPOSITED]),
     ("GET", "/api/v1/wallets/{wallet_id}/holds", &[READ, OF_WALLET, PAGED]),
     ("GET", "/api/v1/wallets/{wallet_id}/transactions", &[READ, OF_WALLET, PAGED]),
-    ("GET", "/api/v1/wallets/{user_id}/{currency}", &[READ, OF_WALLET, &[E::CurrencyUnknown]]),
+    (
+        "GET",
+        "/api/v1/wallets/{user_id}/{currency}",
+        &[READ, OF_WALLET, PAST, &[E::CurrencyUnknown]],
+    ),
     (
         "GET",
         "/api/v1/wallets/{user_id}/{currency}/transactions",

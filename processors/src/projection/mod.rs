@@ -16,8 +16,8 @@ mod wallets;
 use schemas::account::Account;
 use schemas::entry::Entry;
 use schemas::read_model::{
-    DepositRow, PaymentRow, RefundRow, SuspenseRow, TransferRow, WalletMovement, WalletRow,
-    WithdrawalRow,
+    DepositRow, PaymentRow, RefundRow, SuspenseRow, TransferCreditRow, TransferRow, WalletMovement,
+    WalletRow, WithdrawalRow,
 };
 use schemas::timeline::TimelineRow;
 use schemas::{DepositId, PaymentId, Position, RefundId, TransferId, WalletId, WithdrawalId};
@@ -58,6 +58,8 @@ pub struct RowChanges {
     pub refunds: Vec<RefundRow>,
     /// Transfers, as their senders see them.
     pub transfers: Vec<TransferRow>,
+    /// Transfers that their receivers got.
+    pub transfer_credits: Vec<TransferCreditRow>,
     /// Deposits.
     pub deposits: Vec<DepositRow>,
     /// Withdrawals.

@@ -6,8 +6,9 @@
 use schemas::inputs::GatewayOperationKind;
 use schemas::read_model::{PaymentRow, RefundStatus};
 use schemas::timeline::{
-    Compensation, HoldState, Saga, SagaAnswer, SagaAttempt, SagaHold, SagaOperation, SagaRefund,
-    SagaState, SagaTimer, SagaWait, TimelineEvent, TimelineInput, TimelineRow, WaitKind,
+    Compensation, CompensationKind, HoldState, Saga, SagaAnswer, SagaAttempt, SagaHold,
+    SagaOperation, SagaRefund, SagaState, SagaTimer, SagaWait, TimelineEvent, TimelineInput,
+    TimelineRow, WaitKind,
 };
 use schemas::{Money, OperationId, RefundId};
 
@@ -55,7 +56,7 @@ fn apply(saga: &mut Saga, event: &TimelineEvent, row: &TimelineRow) {
             if saga.hold.is_none_or(|hold| hold.state == HoldState::Held) {
                 saga.hold = Some(SagaHold { money: *money, state: HoldState::Voided });
             }
-            compensate(saga, *money, row);
+            compensate(saga, CompensationKind::HoldVoided, *money, row);
         }
         TimelineEvent::AttemptStarted { operation_id, gateway } => {
             saga.state = SagaState::Submitting;
@@ -119,7 +120,9 @@ fn apply(saga: &mut Saga, event: &TimelineEvent, row: &TimelineRow) {
         TimelineEvent::RefundSucceeded { refund_id, .. } => {
             stands(saga, *refund_id, RefundStatus::Succeeded);
             let money = refund_mut(saga, *refund_id).map(|refund| refund.money);
-            money.into_iter().for_each(|money| compensate(saga, money, row));
+            if let Some(money) = money {
+                compensate(saga, CompensationKind::Refunded, money, row);
+            }
         }
         TimelineEvent::RefundFailed { refund_id, .. } => {
             stands(saga, *refund_id, RefundStatus::Failed);
@@ -127,9 +130,9 @@ fn apply(saga: &mut Saga, event: &TimelineEvent, row: &TimelineRow) {
     }
 }
 
-fn compensate(saga: &mut Saga, money: Money, row: &TimelineRow) {
+fn compensate(saga: &mut Saga, kind: CompensationKind, money: Money, row: &TimelineRow) {
     let (at, position) = (row.at, row.position);
-    saga.compensations.push(Compensation { money, at, position });
+    saga.compensations.push(Compensation { kind, money, at, position });
 }
 
 fn refund_mut(saga: &mut Saga, id: RefundId) -> Option<&mut SagaRefund> {

@@ -1,9 +1,9 @@
-//! Folds events into transfer rows, as their senders see them.
+//! Folds events into transfer rows: those of the senders, and the credits of the receivers.
 
 use schemas::entry::{Entry, InputBody};
 use schemas::event::{Event, TransferRequested};
 use schemas::inputs::{CommandBody, LegBody};
-use schemas::read_model::{PaymentFailure, TransferRow, TransferStatus};
+use schemas::read_model::{PaymentFailure, TransferCreditRow, TransferRow, TransferStatus};
 use schemas::{Money, Position, Sealed, TransferId};
 
 use super::{ReadRows, RowChanges, missing, posted_after};
@@ -18,6 +18,15 @@ pub(super) fn fold(
 ) -> Result<(), StateError> {
     if let Event::TransferRequested(requested) = event {
         changes.transfers.push(first_row(requested, entry, position));
+        return Ok(());
+    }
+    if let Event::TransferCredited(credited) = event {
+        changes.transfer_credits.push(TransferCreditRow {
+            transfer_id: credited.transfer_id,
+            wallet_id: credited.wallet_id,
+            at: entry.at,
+            position,
+        });
         return Ok(());
     }
     let Some(id) = of_sender(event) else { return Ok(()) };

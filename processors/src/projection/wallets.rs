@@ -32,6 +32,14 @@ pub(super) fn fold_event(
             updated_at: entry.at,
             position,
         });
+        // So that whoever asks for the numbers at a time finds that there were none before.
+        changes.movements.push(WalletMovement {
+            wallet_id: opened.wallet_id,
+            position,
+            at: entry.at,
+            balances: Balances::default(),
+            line: None,
+        });
     }
     let status = match event {
         Event::WalletFrozen(event) => Some((event.wallet_id, WalletStatus::Frozen)),

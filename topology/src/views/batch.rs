@@ -7,7 +7,7 @@ use processors::{StateError, encode_row};
 use schemas::entry::Entry;
 use schemas::event::Event;
 use schemas::read_model::{
-    DepositRow, PaymentRow, RefundRow, TransferRow, WalletRow, WithdrawalRow,
+    DepositRow, PaymentRow, RefundRow, TransferRow, TransferStatus, WalletRow, WithdrawalRow,
 };
 use schemas::{
     DepositId, EntryHash, Partition, PaymentId, Position, RefundId, TransferId, WalletId,
@@ -17,12 +17,13 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::rows::Rows;
 
-use super::queries::{index_keys, movement_key};
+use super::numbers::movement_key;
+use super::queries::index_keys;
 use super::store::{
-    DEPOSITS, META, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, REFUNDS, SUSPENSE, TRANSFERS, ViewHead,
-    ViewStore, ViewStoreError, WALLETS, WITHDRAWALS, head_row,
+    DEPOSITS, META, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, REFUNDS, SUSPENSE, TRANSFER_CREDITS,
+    TRANSFER_HOLDS, TRANSFERS, ViewHead, ViewStore, ViewStoreError, WALLETS, WITHDRAWALS, head_row,
 };
-use super::timeline;
+use super::{suspense, timeline, transfer_holds};
 
 /// Rows that are not written yet, over those that are.
 pub(super) struct Batch<'a> {
@@ -133,10 +134,12 @@ impl<'a> Batch<'a> {
         self.transfers.extend(changes.transfers.into_iter().map(|row| (row.id, row)));
         self.deposits.extend(changes.deposits.into_iter().map(|row| (row.id, row)));
         self.withdrawals.extend(changes.withdrawals.into_iter().map(|row| (row.id, row)));
+        for row in &changes.transfer_credits {
+            let key = row.transfer_id.as_bytes().to_vec();
+            self.rows.insert(TRANSFER_CREDITS, key, Some(encode_row(row)));
+        }
         for row in &changes.suspense {
-            let mut key = timeline::key(row.position).to_vec();
-            key.extend_from_slice(&row.number.to_be_bytes());
-            self.rows.insert(SUSPENSE, key, Some(encode_row(row)));
+            self.rows.insert(SUSPENSE, suspense::key(row), Some(encode_row(row)));
         }
         for row in &changes.movements {
             let key = movement_key(row.wallet_id, row.position.offset.number());
@@ -161,6 +164,8 @@ impl<'a> Batch<'a> {
         }
         for row in self.transfers.values() {
             self.rows.insert(TRANSFERS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            let is_held = row.status == TransferStatus::Held;
+            self.rows.insert(TRANSFER_HOLDS, transfer_holds::key(row), is_held.then(Vec::new));
         }
         for row in self.deposits.values() {
             self.rows.insert(DEPOSITS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
