@@ -52,6 +52,7 @@ struct Parts {
 
 /// What exists all the same.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
+#[expect(clippy::struct_field_names, reason = "as callers see them")]
 struct Subject {
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_id: Option<PaymentId>,

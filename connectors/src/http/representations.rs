@@ -242,6 +242,7 @@ impl<'a> WalletBody<'a> {
 
 /// What moved the money of a line: the ids that it has.
 #[derive(Default, Serialize)]
+#[expect(clippy::struct_field_names, reason = "as callers see them")]
 struct LineSubject {
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_id: Option<PaymentId>,

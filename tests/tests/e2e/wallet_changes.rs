@@ -62,11 +62,11 @@ async fn money_that_was_recorded_is_taken_back_and_the_past_stays() {
     let caller = installation.caller();
     let wallet = caller.wallet_with(0).await;
     let path = format!("/api/v1/wallets/{}", wallet.id);
-    let fact = |reference: &str, amount: i64| json!({"amount": amount, "rail": "sepa", "reference": reference});
+    let fact = |name: &str, amount| json!({"amount": amount, "rail": "sepa", "reference": name});
     let key = new_key();
     let headers = [("Idempotency-Key", key.as_str())];
     let deposits = format!("{path}/deposits");
-    let deposit = caller.post(&deposits, &fact("in-1", 1_000), &headers).await.expect(201);
+    let deposit = caller.post(&deposits, &fact("in-1", 1_000_i64), &headers).await.expect(201);
     let withdrawals = format!("{path}/withdrawals");
     let withdrawal = caller.post(&withdrawals, &fact("out-1", 400), &headers).await.expect(201);
     assert_eq!(withdrawal.body["balance_after"], 600);
