@@ -15,6 +15,7 @@ use super::answer::Answer;
 use super::body::JsonBody;
 use super::exchange::RequestIds;
 use super::headers::Key;
+use super::openapi::refusals;
 use super::path::WalletPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
@@ -30,7 +31,19 @@ const MAX_REFERENCE_BYTES: usize = 255;
 /// The rail of a deposit that names none, in profile `dev`.
 const MANUAL_RAIL: &str = "manual";
 
-/// `POST /wallets/{wallet_id}/deposits`
+/// Record a deposit
+///
+/// That money arrived on an external rail.
+#[utoipa::path(
+    post, path = "/wallets/{wallet_id}/deposits", tag = "wallets",
+    operation_id = "record_deposit",
+    params(WalletPath, Key, ReadQuery), request_body = DepositRequest,
+    responses(
+        (status = 201, description = "It is recorded.", body = DepositBody),
+        (status = 202, description = "Nobody has decided yet.", body = DepositBody),
+        refusals::Deposit,
+    ),
+)]
 pub(super) async fn record(
     State(api): State<Arc<Api>>,
     ids: RequestIds,

@@ -9,8 +9,12 @@ use schemas::read_model::PaymentRow;
 use schemas::timeline::Saga;
 use schemas::{PaymentId, WalletId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::Answer;
+use super::openapi::parameters::PageQuery;
+use super::openapi::{refusals, values};
+use super::page::ListBody;
 use super::path::WalletPath;
 use super::payment_list::{key_bytes, page_key};
 use super::problem::Problem;
@@ -20,7 +24,17 @@ use super::sagas::WaitBody;
 use super::{Api, cursor, page, wallets};
 use crate::ports::{PageRequest, PaymentFilter};
 
-/// `GET /wallets/{wallet_id}/holds`: the newest first.
+/// The open holds of a wallet
+///
+/// The money that payments keep from being spent, and what each of them waits for; the newest first.
+#[utoipa::path(
+    get, path = "/wallets/{wallet_id}/holds", tag = "wallets", operation_id = "list_holds",
+    params(WalletPath, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of holds.", body = ListBody<HoldBody>),
+        refusals::ListOfWallet,
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     WalletPath(id): WalletPath,
@@ -45,21 +59,33 @@ pub(super) async fn list(
         holds.push(HoldBody::of(payment, &views.saga(payment)?));
     }
     let next = page.next.map(|key| cursor::encode(&name, key_bytes(key)));
-    let body = page::ListBody::new(holds, next);
+    let body = ListBody::new(holds, next);
     Ok(Answer::json(StatusCode::OK, &body).positions(applied))
 }
 
 /// Money held for a payment.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Hold)]
 struct HoldBody {
+    #[schema(pattern = "^hold$", examples("hold"))]
     object: &'static str,
+    #[schema(value_type = values::PaymentId)]
     payment_id: PaymentId,
+    #[schema(value_type = values::WalletId)]
     wallet_id: WalletId,
+    #[schema(value_type = values::Amount)]
     amount: i64,
+    #[schema(value_type = values::Currency)]
     currency: &'static str,
+    /// Of the payment.
+    #[schema(value_type = values::PaymentStatusName, examples("processing"))]
     status: &'static str,
+    /// What goes on next by itself; null when nothing does.
+    #[schema(required = true)]
     waits_for: Option<WaitBody>,
+    #[schema(value_type = values::Time)]
     created_at: Time,
+    #[schema(value_type = values::Position)]
     position: PositionText,
 }
 

@@ -27,6 +27,7 @@ mod fields;
 mod headers;
 mod health;
 mod holds;
+mod openapi;
 mod page;
 mod path;
 mod payment_events;
@@ -52,7 +53,7 @@ use schemas::{TenantId, Timestamp};
 
 use crate::ports::{CommandLog, Health, Views};
 
-pub use router::{health_router, router};
+pub use router::{document, health_router, router};
 pub use server::serve;
 
 use admission::Admission;

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::body::JsonBody;
 use super::exchange::RequestIds;
+use super::openapi::parameters::LabelQuery;
+use super::openapi::refusals;
 use super::path::{OwnerPath, WalletPath};
 use super::problem::Problem;
 use super::query::{QueryFields, ReadQuery};
@@ -20,7 +22,19 @@ use super::submission::{Effect, effect};
 use super::{Api, BASE_PATH, fields};
 use crate::ports::Request;
 
-/// `POST /wallets`. Who owns what is the key: no header is needed.
+/// Open a wallet
+///
+/// Who owns what is the key: no header is needed, and a wallet is opened once.
+#[utoipa::path(
+    post, path = "/wallets", tag = "wallets", operation_id = "open_wallet",
+    request_body = WalletRequest,
+    responses(
+        (status = 200, description = "It was open already.", body = WalletBody),
+        (status = 201, description = "It is open.", body = WalletBody),
+        (status = 202, description = "Nobody has decided yet.", body = WalletBody),
+        refusals::OpenWallet,
+    ),
+)]
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -62,7 +76,15 @@ pub(super) async fn open(
     Ok(answer.position(row.position.max(outcome.position)))
 }
 
-/// `GET /wallets/{wallet_id}`
+/// A wallet
+#[utoipa::path(
+    get, path = "/wallets/{wallet_id}", tag = "wallets", operation_id = "get_wallet",
+    params(WalletPath, ReadQuery),
+    responses(
+        (status = 200, description = "The wallet.", body = WalletBody),
+        refusals::LookAtWallet,
+    ),
+)]
 pub(super) async fn by_id(
     State(api): State<Arc<Api>>,
     WalletPath(id): WalletPath,
@@ -73,7 +95,16 @@ pub(super) async fn by_id(
     show(&api, id)
 }
 
-/// `GET /wallets/{user_id}/{currency}`
+/// A wallet, by whose it is
+#[utoipa::path(
+    get, path = "/wallets/{user_id}/{currency}", tag = "wallets",
+    operation_id = "get_wallet_of_owner",
+    params(OwnerPath, LabelQuery, ReadQuery),
+    responses(
+        (status = 200, description = "The wallet.", body = WalletBody),
+        refusals::LookAtWalletOfOwner,
+    ),
+)]
 pub(super) async fn by_owner(
     State(api): State<Arc<Api>>,
     owner: OwnerPath,

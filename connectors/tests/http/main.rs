@@ -3,10 +3,12 @@
 
 mod bad_input;
 mod caller;
+mod contract;
 mod error_table;
 mod health;
 mod ledger;
 mod lists;
+mod openapi;
 mod outage;
 mod payments;
 mod positions;

@@ -19,6 +19,7 @@ mod killed_run;
 mod load;
 mod load_command;
 mod metrics;
+mod openapi;
 mod outage;
 mod overload;
 mod pauses;
