@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use schemas::entry::Decision;
 use schemas::inputs::{Command, Operation};
-use schemas::read_model::{DepositRow, PaymentRow, PaymentStatus, WalletMovement, WalletRow};
+use schemas::read_model::{
+    DepositRow, PaymentRow, PaymentStatus, RefundRow, SuspenseRow, TransferCreditRow, TransferRow,
+    WalletMovement, WalletRow, WithdrawalRow,
+};
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
-    DepositId, GatewayName, Partition, PaymentId, Position, Timestamp, UserId, WalletId,
+    DepositId, GatewayName, Offset, Partition, PaymentId, Position, RefundId, Timestamp,
+    TransferId, UserId, WalletId, WithdrawalId,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -75,6 +79,41 @@ pub trait Views: Send + Sync {
     /// A deposit.
     fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, ViewError>;
 
+    /// A withdrawal.
+    fn withdrawal(&self, id: WithdrawalId) -> Result<Option<WithdrawalRow>, ViewError>;
+
+    /// A refund.
+    fn refund(&self, id: RefundId) -> Result<Option<RefundRow>, ViewError>;
+
+    /// The refunds of a payment, the oldest first.
+    fn refunds(&self, payment: &PaymentRow) -> Result<Vec<RefundRow>, ViewError>;
+
+    /// A transfer, as its sender's shard has it.
+    fn transfer(&self, id: TransferId) -> Result<Option<TransferRow>, ViewError>;
+
+    /// The receiver's side of a transfer, once it was credited there.
+    fn transfer_credit(&self, id: TransferId) -> Result<Option<TransferCreditRow>, ViewError>;
+
+    /// Transfers that hold money of this wallet, newest first by (created at, id).
+    fn held_transfers(
+        &self,
+        wallet: WalletId,
+        page: PageRequest<(Timestamp, TransferId)>,
+    ) -> Result<Page<TransferRow, (Timestamp, TransferId)>, ViewError>;
+
+    /// Bookings of the suspense accounts, newest first: of one wallet, or of all.
+    fn suspense(
+        &self,
+        wallet: Option<WalletId>,
+        page: PageRequest<SuspenseKey>,
+    ) -> Result<Page<SuspenseRow, SuspenseKey>, ViewError>;
+
+    /// The numbers of a wallet as they stood; none before its opening.
+    fn numbers(&self, wallet: WalletId, as_of: AsOf) -> Result<Option<WalletMovement>, ViewError>;
+
+    /// Shard time of the latest entry that the views have applied since this process started.
+    fn shard_time(&self, partition: Partition) -> Option<Timestamp>;
+
     /// Payments, newest first by (created at, id).
     fn payments(
         &self,
@@ -131,6 +170,18 @@ pub struct PaymentFilter {
     pub created_from: Option<Timestamp>,
     /// Created before this time.
     pub created_to: Option<Timestamp>,
+}
+
+/// What a booking of a suspense account is listed by: its time, its entry, and which of the entry.
+pub type SuspenseKey = (Timestamp, Position, u32);
+
+/// A point in the history of a wallet; what happened at that point counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// After the entry at this offset of its shard's journal.
+    Offset(Offset),
+    /// After everything of this time and before.
+    Time(Timestamp),
 }
 
 /// Which part of a list.

@@ -1,15 +1,12 @@
 //! An entry in the making: what a decision found, before seq, hash and balances make it an entry.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
-
 use schemas::account::{Account, AccountBalance, Layer, Posting, Side};
 use schemas::entry::{Decision, Entry, Input, READER_VERSION, Source, TimerChange};
 use schemas::event::Event;
 use schemas::{Currency, EntryHash, ErrorCode, Money, Partition, Timestamp};
 
 use crate::policy::Policy;
-use crate::state::{ReadLedger, StateError};
+use crate::state::{AccountState, ReadLedger, StateError};
 
 /// What comes with an input.
 #[derive(Debug, Clone)]
@@ -67,7 +64,7 @@ impl From<StateError> for Refusal {
 }
 
 /// What a decision found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Draft {
     pub decision: Decision,
     pub events: Vec<Event>,
@@ -75,23 +72,32 @@ pub(crate) struct Draft {
     pub timers: Vec<TimerChange>,
 }
 
+/// What a payment that goes well takes, in either of its entries.
+const USUAL_EVENTS: usize = 4;
+const USUAL_POSTINGS: usize = 4;
+
 impl Draft {
     pub fn accepted() -> Self {
         Self {
             decision: Decision::accepted(),
-            events: Vec::new(),
-            postings: Vec::new(),
-            timers: Vec::new(),
+            events: Vec::with_capacity(USUAL_EVENTS),
+            postings: Vec::with_capacity(USUAL_POSTINGS),
+            timers: Vec::with_capacity(1),
         }
     }
 
     pub fn replayed() -> Self {
-        Self { decision: Decision::replayed(), ..Self::accepted() }
+        Self { decision: Decision::replayed(), ..Self::nothing() }
     }
 
     pub fn refused(rejection: Rejection) -> Self {
         let decision = Decision::refused(rejection.code.code(), rejection.detail);
-        Self { decision, ..Self::accepted() }
+        Self { decision, ..Self::nothing() }
+    }
+
+    fn nothing() -> Self {
+        let (events, postings, timers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { decision: Decision::accepted(), events, postings, timers }
     }
 
     pub fn event(&mut self, event: Event) -> &mut Self {
@@ -107,6 +113,34 @@ impl Draft {
     /// Takes back a pending transfer.
     pub fn release(&mut self, from: &Account, to: &Account, money: Money) {
         self.movement(Layer::Pending, from, to, money.currency(), -money.amount().minor());
+    }
+
+    /// What was to come into one account will come into another. Whose it is meanwhile stays.
+    pub fn redirect(&mut self, from: &Account, to: &Account, money: Money) {
+        let amount = money.amount().minor();
+        for (account, amount) in [(from, -amount), (to, amount)] {
+            self.postings.push(Posting {
+                account: account.clone(),
+                currency: money.currency(),
+                layer: Layer::Pending,
+                side: Side::Credit,
+                amount,
+            });
+        }
+    }
+
+    /// Sets a timer, or cancels it when there is no due time.
+    pub fn timer(&mut self, timer_id: String, generation: i64, due: Option<Timestamp>) {
+        self.timers.push(TimerChange { timer_id, generation, due });
+    }
+
+    /// Whether every account has room for what was drafted so far.
+    pub fn fits(&self, state: &dyn ReadLedger) -> Result<bool, StateError> {
+        match balances_after(state, &self.postings) {
+            Ok(_) => Ok(true),
+            Err(StateError::Contradiction(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn movement(
@@ -156,29 +190,29 @@ pub(crate) fn balances_after(
     state: &dyn ReadLedger,
     postings: &[Posting],
 ) -> Result<Vec<AccountBalance>, StateError> {
-    let mut accounts = BTreeMap::new();
+    // Two accounts, nearly always: a list is cheaper than a map.
+    let mut accounts: Vec<((&Account, Currency), AccountState)> = Vec::with_capacity(2);
     for posting in postings {
-        let account = match accounts.entry((&posting.account, posting.currency)) {
-            Slot::Occupied(found) => found.into_mut(),
-            Slot::Vacant(vacant) => {
-                vacant.insert(state.account(&posting.account, posting.currency)?)
-            }
-        };
-        account.balances = account
-            .balances
+        let name = (&posting.account, posting.currency);
+        let known = accounts.iter().position(|(known, _)| *known == name);
+        let at = known.unwrap_or(accounts.len());
+        if known.is_none() {
+            accounts.push((name, state.account(&posting.account, posting.currency)?));
+        }
+        let balances = &mut accounts[at].1.balances;
+        *balances = balances
             .after(posting.layer, posting.side, posting.amount)
             .ok_or_else(|| StateError::Contradiction(format!("{posting:?} does not fit")))?;
     }
-    let row = |((account, currency), state): ((&Account, Currency), crate::AccountState)| {
-        AccountBalance {
-            account: account.clone(),
-            currency,
-            version: state.version + 1,
-            debits_pending: state.balances.debits_pending,
-            debits_posted: state.balances.debits_posted,
-            credits_pending: state.balances.credits_pending,
-            credits_posted: state.balances.credits_posted,
-        }
+    accounts.sort_unstable_by_key(|(name, _)| *name);
+    let row = |((account, currency), state): ((&Account, Currency), AccountState)| AccountBalance {
+        account: account.clone(),
+        currency,
+        version: state.version + 1,
+        debits_pending: state.balances.debits_pending,
+        debits_posted: state.balances.debits_posted,
+        credits_pending: state.balances.credits_pending,
+        credits_posted: state.balances.credits_posted,
     };
     Ok(accounts.into_iter().map(row).collect())
 }

@@ -9,7 +9,7 @@ use schemas::WalletId;
 use schemas::account::Account;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
-use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
+use schemas::inputs::GatewayOutcome;
 
 use crate::projection::tests::{Rows, assert_saga_is};
 use crate::scenario::{Scenario, decline, not_sent, success, unknown};
@@ -59,12 +59,12 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn outcome(number: u8, request: &GatewayOperationRequested) -> GatewayOutcome {
     let amount = request.amount.minor();
-    match (number, request.operation) {
+    match (number, request.operation.moves_money()) {
         (0 | 1, _) => success(amount),
         (2, _) => decline(),
-        (3, GatewayOperationKind::Submit) => not_sent(),
-        (4, GatewayOperationKind::Submit) => GatewayOutcome::ExpiredUnsent {},
-        (3 | 4, GatewayOperationKind::Inquire) => GatewayOutcome::NotFound {},
+        (3, true) => not_sent(),
+        (4, true) => GatewayOutcome::ExpiredUnsent {},
+        (3 | 4, false) => GatewayOutcome::NotFound {},
         (5, _) => success(amount + 1),
         _ => unknown(),
     }

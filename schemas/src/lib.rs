@@ -29,7 +29,7 @@ pub use error_code::ErrorCode;
 pub use fingerprint::Fingerprint;
 pub use id::{
     CorrelationId, DepositId, GatewayName, IdInvalid, IdempotencyKey, OperationId, PaymentId,
-    RailName, TenantId, UserId, WalletId, WalletLabel,
+    RailName, RefundId, TenantId, TransferId, UserId, WalletId, WalletLabel, WithdrawalId,
 };
 pub use money::{Amount, AmountInvalid, Currency, CurrencyUnknown, MAX_AMOUNT_MINOR, Money};
 pub use position::{

@@ -407,6 +407,12 @@ impl Rival {
         self.child.identity().is_alive()
     }
 
+    /// Waits until it ends by itself; gives how it ended.
+    pub async fn ended(&mut self) -> String {
+        let end = timeout(END_BOUND, self.child.wait()).await;
+        end.unwrap_or_else(|_| panic!("the rival still runs after {END_BOUND:?}"))
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.child.log_file()).expect("a log of UTF-8")

@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// From an input's acknowledgement to its entry.
 const ENTRY_BOUND: Duration = Duration::from_secs(30);
 
-/// Every entry of an installation, in order within each partition.
+/// Every entry of an installation, partition after partition, each in its order.
 pub async fn entries(installation: &Installation) -> Vec<Entry> {
     let topic = Topic::Journal.name(installation.prefix()).to_string();
     let servers = installation.cluster().bootstrap_servers.clone();
@@ -92,7 +92,7 @@ fn read(bootstrap_servers: &str, topic: &str) -> Vec<Entry> {
     while !open.is_empty() {
         assert!(Instant::now() < deadline, "{topic}: {open:?} not read within {READ_BOUND:?}");
         match consumer.poll(POLL) {
-            Some(Ok(message)) => entries.push(decode(&catalog, &message)),
+            Some(Ok(message)) => entries.push((message.partition(), decode(&catalog, &message))),
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 open.remove(&partition);
             }
@@ -100,7 +100,9 @@ fn read(bootstrap_servers: &str, topic: &str) -> Vec<Entry> {
             Some(Err(_)) | None => {}
         }
     }
-    entries
+    // The broker gives partitions in any order, and from one reading to the next in another.
+    entries.sort_by_key(|(partition, _)| *partition);
+    entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
 fn decode(catalog: &SchemaCatalog, message: &BorrowedMessage<'_>) -> Entry {

@@ -25,6 +25,7 @@ pub mod openapi;
 pub mod process;
 pub mod producer;
 pub mod python;
+pub mod random;
 pub mod scratch;
 pub mod stores;
 pub mod wait;

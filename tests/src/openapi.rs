@@ -47,7 +47,7 @@ pub fn routes() -> Vec<Route> {
     let tags = document["tags"].as_array().expect("tags");
     routes.sort_by_key(|route| {
         let tag = tags.iter().position(|tag| tag["name"] == route.tag.as_str());
-        (tag, route.path.clone(), route.method != Method::POST)
+        (tag, route.path.clone(), !route.is_write())
     });
     routes
 }
@@ -101,15 +101,16 @@ fn example(document: &Value, schema: &Value) -> String {
 }
 
 impl Route {
-    /// Whether the request moves money or opens something.
+    /// Whether the request changes something.
     pub fn is_write(&self) -> bool {
-        self.method == Method::POST
+        self.method != Method::GET
     }
 
     /// The request as a command for a shell.
     pub fn curl(&self, base: &str) -> String {
-        let post = if self.is_write() { "-X POST " } else { "" };
-        let mut command = format!("curl -sS {post}{base}{}", self.request_path);
+        let method =
+            if self.is_write() { format!("-X {} ", self.method) } else { String::new() };
+        let mut command = format!("curl -sS {method}{base}{}", self.request_path);
         for (name, value) in &self.headers {
             write!(command, " \\\n  -H '{name}: {value}'").expect("a string takes all");
         }

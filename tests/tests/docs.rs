@@ -23,6 +23,8 @@ use topology::metrics::catalogue::{Label, Metric};
 
 /// The golden table of ids, written by the recipe of docs/ids.md.
 const GOLDEN_IDS: &str = include_str!("../../schemas/avro/golden/ids.tsv");
+/// What version 2 adds to it.
+const GOLDEN_IDS_V2: &str = include_str!("../../schemas/avro/golden/v2/ids.tsv");
 /// What derives ids in Python: an example uses it, docs/ids.md shows it.
 const RECIPE: &str = "examples/python/holdfast_ids.py";
 /// Rows of the golden table that docs/ids.md shows.
@@ -157,18 +159,21 @@ fn magic_amounts() -> String {
 
 fn vectors() -> String {
     let names = ["tenant", "user", "currency", "label", "key", "wallet", "payment", "deposit"];
+    let added = ["withdrawal", "transfer", "refund", "attempt 2", "unwanted 1"];
+    let names = names.into_iter().chain(["attempt 1"]).chain(added);
     let mut text = String::from("```text\n");
-    for row in golden_rows().take(SHOWN_VECTORS) {
-        for (name, value) in names.into_iter().chain(["attempt 1"]).zip(row) {
-            writeln!(text, "{name:<11}{value}").expect("a string takes all");
+    let rows = golden_rows(GOLDEN_IDS).zip(golden_rows(GOLDEN_IDS_V2));
+    for (row, added) in rows.take(SHOWN_VECTORS) {
+        for (name, value) in names.clone().zip(row.iter().chain(&added[5..])) {
+            writeln!(text, "{name:<12}{value}").expect("a string takes all");
         }
         text.push('\n');
     }
     format!("{}\n```\n", text.trim_end())
 }
 
-fn golden_rows() -> impl Iterator<Item = Vec<&'static str>> {
-    let rows = GOLDEN_IDS.lines().filter(|line| !line.starts_with('#'));
+fn golden_rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let rows = table.lines().filter(|line| !line.starts_with('#'));
     rows.map(|line| line.split('\t').collect())
 }
 
@@ -445,6 +450,10 @@ for line in sys.stdin.read().splitlines():
     deposit = deposit_id(tenant, wallet, key)
     print(tenant, user, currency, label, key, wallet, payment, deposit,
           attempt_id(tenant, payment, 1), sep='\t')
+    print(tenant, user, currency, label, key, withdrawal_id(tenant, wallet, key),
+          transfer_id(tenant, wallet, key), refund_id(tenant, payment, key),
+          attempt_id(tenant, payment, 2),
+          unwanted_charge_refund_id(tenant, payment, attempt_id(tenant, payment, 1)), sep='\t')
 ";
     format!("{}\n{derive_all}", read(RECIPE))
 }
@@ -462,12 +471,15 @@ fn the_recipe_gives_the_golden_ids() {
         Err(error) if error.kind() == ErrorKind::NotFound => return,
         Err(error) => panic!("python3 does not start: {error}"),
     };
-    let rows: Vec<String> = golden_rows().map(|row| row.join("\t")).collect();
+    let joined = |row: Vec<&str>| row.join("\t");
+    let rows: Vec<String> = golden_rows(GOLDEN_IDS).map(joined).collect();
+    let pairs = golden_rows(GOLDEN_IDS).zip(golden_rows(GOLDEN_IDS_V2));
+    let expected: Vec<_> = pairs.flat_map(|(row, added)| [joined(row), joined(added)]).collect();
     let mut stdin = python.stdin.take().expect("it is piped");
     stdin.write_all(rows.join("\n").as_bytes()).expect("python3 reads");
     drop(stdin);
     let output = python.wait_with_output().expect("python3 ends");
     assert!(output.status.success(), "the recipe fails");
     let derived = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(derived.lines().collect::<Vec<_>>(), rows);
+    assert_eq!(derived.lines().collect::<Vec<_>>(), expected);
 }

@@ -11,7 +11,7 @@ use schemas::codec::{self, DecodeError, Record, SCHEMA_HEADER, SchemaCatalog};
 use schemas::entry::{
     self, Entry, Input, InputBody, MAX_ORIGINAL_BYTES, READER_VERSION, Unreadable,
 };
-use schemas::inputs::{Command, GatewayResult, Operation};
+use schemas::inputs::{Command, GatewayResult, Operation, TransferLeg};
 use schemas::{ByteString, Offset, Partition, SchemaFingerprint, SchemaId, Timestamp, Topic};
 
 use tokio::sync::mpsc;
@@ -100,11 +100,10 @@ impl Ledger {
             Topic::GatewayResults => {
                 self.read::<GatewayResult>(record)?.map(InputBody::GatewayResult)
             }
-            Topic::Transfers
-            | Topic::Journal
-            | Topic::DeadLetters
-            | Topic::Keys
-            | Topic::Ownership => Ok(unreadable(record, "this topic has no inputs yet")),
+            Topic::Transfers => self.read::<TransferLeg>(record)?.map(InputBody::TransferLeg),
+            Topic::Journal | Topic::DeadLetters | Topic::Keys | Topic::Ownership => {
+                Ok(unreadable(record, "this topic has no inputs yet"))
+            }
         };
         Ok(body.unwrap_or_else(|error| unreadable(record, &error.to_string())))
     }

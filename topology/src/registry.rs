@@ -117,6 +117,8 @@ pub struct WriterIds {
     pub operation: SchemaId,
     /// Of gateway results.
     pub gateway_result: SchemaId,
+    /// Of legs of transfers.
+    pub transfer_leg: SchemaId,
     /// Of entries.
     pub entry: SchemaId,
 }
@@ -128,6 +130,7 @@ impl WriterIds {
             RecordKind::Command => self.command,
             RecordKind::Operation => self.operation,
             RecordKind::GatewayResult => self.gateway_result,
+            RecordKind::TransferLeg => self.transfer_leg,
             RecordKind::Entry => self.entry,
         }
     }
@@ -166,8 +169,8 @@ impl Registry {
             *id = self.register_one(prefix, kind, &away).await?;
             catalog.learn_own(*id, kind)?;
         }
-        let [command, operation, gateway_result, entry] = ids;
-        Ok(WriterIds { command, operation, gateway_result, entry })
+        let [command, operation, gateway_result, transfer_leg, entry] = ids;
+        Ok(WriterIds { command, operation, gateway_result, transfer_leg, entry })
     }
 
     async fn register_one(

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use processors::policy::{GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy};
+use processors::policy::{
+    GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy, TransferTimes,
+};
 use schemas::{GatewayName, Partition, PartitionCount, TopicPrefix};
 
 use crate::roles::{Role, ShardList, ShardListError};
@@ -344,7 +346,10 @@ impl RunSettings {
             partitions: self.partitions(),
             plaintext,
             gateways: vec![gateway],
+            routes: Vec::new(),
             payment,
+            refund: PaymentTimes::of_refunds(),
+            transfer: TransferTimes::default(),
         };
         Ok(policy.versioned())
     }

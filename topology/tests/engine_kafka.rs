@@ -17,7 +17,7 @@ use topology::embedded::{Embedded, EmbeddedOptions, Ports, RegistryUse};
 use topology::engine;
 use topology::engine::application::{Application, EntryRecord};
 use topology::engine::clock::SystemClock;
-use topology::engine::feed::Feed;
+use topology::engine::feed::{Feed, FeedSource};
 use topology::engine::follower::Follower;
 use topology::engine::governor::Governor;
 use topology::engine::kafka::admin::{TopicProfile, TopicsError, prepare_topics};
@@ -26,7 +26,7 @@ use topology::engine::kafka::ledger::{Ledger, LedgerOptions};
 use topology::engine::kafka::log::KafkaLog;
 use topology::engine::kafka::producer::{IngressError, IngressLimits, IngressProducer};
 use topology::engine::kafka::tail::JournalTail;
-use topology::engine::log::{Isolation, Log, LogError, LogRecord, ReadFrom};
+use topology::engine::log::{Isolation, Log, LogError, LogRecord};
 use topology::engine::memory_store::MemoryStore;
 use topology::engine::rocks_store::StoreMemory;
 use topology::engine::shard::{Shard, ShardParts, Step, StopSignal};
@@ -34,6 +34,10 @@ use topology::engine::state_directory::StateDirectory;
 use topology::engine::status::ShardState;
 use topology::engine::store::digest;
 
+#[path = "engine/cut_short.rs"]
+mod cut_short;
+#[path = "engine/fencing.rs"]
+mod fencing;
 #[path = "engine/late_commit.rs"]
 mod late_commit;
 #[path = "engine/meddler.rs"]
@@ -65,9 +69,12 @@ async fn the_engine_on_a_real_broker() {
         ("topics", dangerous_topics_are_refused as fn(&House)),
         ("commits", a_small_commit_has_no_delivery_outstanding),
         ("restore", a_restore_reaches_the_newest_entry),
-        ("zombie", a_zombie_is_fenced),
+        ("zombie", fencing::a_zombie_is_fenced),
         ("paused", pause::a_pause_ends_with_a_takeover),
         ("unfinished", an_unfinished_kafka_transaction_is_aborted),
+        ("cut", cut_short::a_takeover_may_end_at_any_moment),
+        ("once", cut_short::a_partition_is_read_once_by_a_reader),
+        ("idle", fencing::an_owner_that_writes_nothing_learns_that_it_is_none),
     ] {
         let started = Instant::now();
         let house = House::new(&address, part);
@@ -76,6 +83,7 @@ async fn the_engine_on_a_real_broker() {
     }
     late_commit::a_late_end_of_a_kafka_transaction_is_refused(&address).await;
     entries_reach_every_follower(&House::new(&address, "tail")).await;
+    cut_short::a_tail_that_is_fed_now_and_then_misses_nothing(&House::new(&address, "fed")).await;
     a_broker_that_dies_costs_nothing(&House::new(&address, "outage"), &broker).await;
     broker.stop().await;
 }
@@ -126,7 +134,7 @@ impl House {
         IngressProducer::new(&self.connection, &self.prefix, "ingress", limits).expect("a producer")
     }
 
-    fn ledger(&self) -> Ledger {
+    fn ledger(&self, feed: Option<&FeedSource<Entry>>) -> Ledger {
         let options = LedgerOptions {
             connection: self.connection.clone(),
             prefix: self.prefix.clone(),
@@ -134,7 +142,7 @@ impl House {
             directory: Arc::new(StateDirectory::lock(self.state.path()).expect("free")),
             memory: StoreMemory::of_bytes(16 << 20),
         };
-        Ledger::start(&Arc::new(Tally::default()), &options, None).expect("starts")
+        Ledger::start(&Arc::new(Tally::default()), &options, feed).expect("starts")
     }
 
     fn tail(&self) -> JournalTail<Tally> {
@@ -168,6 +176,17 @@ fn entry(value: &str) -> EntryRecord {
         key: record.key.expect("a key"),
         value: record.value.expect("a value"),
         headers: record.headers,
+    }
+}
+
+/// Takes a shard over, however long the broker lets it wait.
+async fn take_over(log: &mut KafkaLog) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        match log.init().await {
+            Err(LogError::Retry(_)) if Instant::now() < deadline => {}
+            outcome => return outcome.expect("takes over"),
+        }
     }
 }
 
@@ -230,8 +249,8 @@ fn a_small_commit_has_no_delivery_outstanding(house: &House) {
     house.prepare();
     let mut log = house.log();
     block_on(async {
-        log.init().await.expect("takes over");
-        log.seek(&ReadFrom { journal: Offset::ZERO, inputs: Vec::new() }).await.expect("seeks");
+        take_over(&mut log).await;
+        log.read_journal(Offset::ZERO).await.expect("reads");
         for number in 0..50 {
             log.begin().await.expect("begins");
             log.send_offsets(&[(Topic::Commands, offset(number + 1))]).await.expect("sends");
@@ -281,33 +300,12 @@ fn a_restore_reaches_the_newest_entry(house: &House) {
     assert_eq!(ends.expect("answers"), [offset(500)]);
 }
 
-fn a_zombie_is_fenced(house: &House) {
-    house.prepare();
-    let (mut zombie, mut heir) = (house.log(), house.log());
-    block_on(async {
-        zombie.init().await.expect("takes over");
-        zombie.begin().await.expect("begins");
-        zombie.append(&entry("zombie")).await.expect("appends");
-        heir.init().await.expect("takes over");
-        let refused = zombie.commit().await.expect_err("it is a zombie");
-        assert!(matches!(refused, LogError::Fenced(_) | LogError::Unknown(_)), "{refused}");
-        heir.seek(&ReadFrom { journal: Offset::ZERO, inputs: Vec::new() }).await.expect("seeks");
-        heir.begin().await.expect("begins");
-        heir.append(&entry("heir")).await.expect("appends");
-        heir.commit().await.expect("commits");
-        let Some(LogRecord::Journal(shown)) = heir.poll(SOON).await.expect("polls") else {
-            panic!("the entry does not show");
-        };
-        assert_eq!(shown.record.value.as_deref(), Some(&b"heir"[..]));
-    });
-}
-
 /// A predecessor that died with a Kafka transaction open pins readers until somebody takes over.
 fn an_unfinished_kafka_transaction_is_aborted(house: &House) {
     house.prepare();
     let mut dead = house.log();
     block_on(async {
-        dead.init().await.expect("takes over");
+        take_over(&mut dead).await;
         dead.begin().await.expect("begins");
         for _ in 0..10 {
             dead.append(&entry("never")).await.expect("appends");
@@ -323,7 +321,7 @@ fn an_unfinished_kafka_transaction_is_aborted(house: &House) {
 async fn entries_reach_every_follower(house: &House) {
     house.prepare();
     let ingress = house.ingress();
-    let ledger = house.ledger();
+    let ledger = house.ledger(None);
     let tail = house.tail();
     let mut first = tail.follow("first", Vec::new(), 4);
     house.pipe(&ingress, 2000).await;
@@ -384,7 +382,7 @@ async fn follow_until(follower: &mut Follower<Entry>, count: usize) -> Vec<((i32
 async fn a_broker_that_dies_costs_nothing(house: &House, broker: &Embedded) {
     house.prepare();
     let ingress = house.ingress();
-    let ledger = house.ledger();
+    let ledger = house.ledger(None);
     let tail = house.tail();
     let mut follower = tail.follow("view", Vec::new(), 64);
     house.pipe(&ingress, 500).await;

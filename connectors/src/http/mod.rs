@@ -1,7 +1,7 @@
 //! The HTTP API: requests become commands in the log, answers come out of the views.
 //!
 //! One request goes this way: `exchange` gives it its ids, extractors prove its fields, a handler
-//! (`payments`, `deposits`, `wallets`) turns it into a command, `submission` registers the waiter,
+//! (`payments`, `refunds`, `transfers`, `wallets` …) turns it into a command, `submission` registers the waiter,
 //! appends and waits, and the handler answers from the view row in its current state.
 //!
 //! # Invariants
@@ -18,7 +18,9 @@
 
 mod admission;
 mod answer;
+mod balances;
 mod body;
+mod cancellations;
 mod cursor;
 mod deposits;
 mod error_page;
@@ -35,16 +37,24 @@ mod payment_list;
 mod payments;
 mod problem;
 mod query;
+mod rails;
 mod recently_accepted;
+mod refunds;
 mod representations;
 mod requests;
+mod reversals;
+mod reviews;
 mod router;
 mod sagas;
 mod server;
 mod statement;
 mod submission;
+mod suspense;
+mod transfers;
 mod view_wait;
+mod wallet_changes;
 mod wallets;
+mod withdrawals;
 
 use std::sync::Arc;
 use std::time::Duration;

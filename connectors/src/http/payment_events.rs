@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use schemas::event::Proof;
-use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
+use schemas::account::Side;
+use schemas::event::{Proof, RefundCause, RefundDestination};
+use schemas::inputs::{GatewayOperationKind, GatewayOutcome, ResolvedOutcome};
 use schemas::timeline::{RequestInput, TimelineEvent, TimelineInput, TimelineRow, TimerSetting};
 use schemas::{Money, Topic};
 use serde::Serialize;
@@ -66,7 +67,7 @@ pub(super) async fn list(
     "input": {
         "type": "gateway_result",
         "source": { "topic": "gateway-results", "partition": 0, "offset": 4 },
-        "operation": "submit", "operation_seq": 1,
+        "operation": "submit", "operation_id": values::ATTEMPT_ID, "operation_seq": 1,
         "outcome": {
             "type": "succeeded", "gateway_reference": "ch_1", "amount": 10000, "currency": "USD",
         },
@@ -113,7 +114,11 @@ enum InputBody<'a> {
     /// What a gateway said.
     GatewayResult {
         source: SourceBody,
-        operation: OperationKind,
+        #[schema(value_type = values::GatewayOperationName)]
+        operation: GatewayOperationKind,
+        /// The attempt or the refund that was asked for.
+        #[schema(value_type = values::OperationId)]
+        operation_id: String,
         operation_seq: i32,
         outcome: OutcomeBody<'a>,
         /// What was seen of the gateway's answer; null, too, when it is encrypted.
@@ -160,29 +165,6 @@ struct MoneyBody {
     amount: i64,
     #[schema(value_type = values::Currency)]
     currency: &'static str,
-}
-
-/// What can be asked of a gateway.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum OperationKind {
-    /// Charge.
-    Submit,
-    /// Say what became of an earlier charge.
-    Inquire,
-}
-
-/// What the answer of a gateway proves about what it may have received.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Proof)]
-pub(super) enum ProofText {
-    /// Nothing.
-    Nothing,
-    /// This operation never reached the gateway.
-    NotSent,
-    /// No operation of this attempt ever reached the gateway.
-    NeverReceived,
 }
 
 /// What a gateway said of an operation.
@@ -236,7 +218,12 @@ enum EventBody<'a> {
     },
     /// The gateway was to do something.
     GatewayOperationRequested {
-        operation: OperationKind,
+        /// The refund that it was for, where it was for one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = values::RefundId, required = false)]
+        refund_id: Option<String>,
+        #[schema(value_type = values::GatewayOperationName)]
+        operation: GatewayOperationKind,
         operation_seq: i32,
         #[schema(value_type = values::Time)]
         not_after: Time,
@@ -244,7 +231,11 @@ enum EventBody<'a> {
         conclusive_after: Time,
     },
     /// The result of an operation was taken in.
-    GatewayOperationAnswered { operation_seq: i32, proof: ProofText },
+    GatewayOperationAnswered {
+        operation_seq: i32,
+        #[schema(value_type = values::ProofName)]
+        proof: Proof,
+    },
     /// The attempt will be sent again.
     ResendScheduled {
         reason: &'a str,
@@ -269,6 +260,92 @@ enum EventBody<'a> {
     },
     /// What a gateway said does not fit.
     DiscrepancyRecorded { code: &'a str, detail: &'a str },
+    /// The attempt is given up: no operation of it charged, nor ever will.
+    AttemptAbandoned {
+        #[schema(value_type = values::AttemptId)]
+        attempt_id: String,
+        reason: &'a str,
+    },
+    /// A person must find out whether the gateway charged.
+    PaymentReviewRequested { reason: &'a str },
+    /// A person has found out.
+    PaymentResolved {
+        #[schema(value_type = values::ResolvedOutcomeName)]
+        outcome: ResolvedOutcome,
+        #[schema(value_type = values::MinorUnits)]
+        amount: i64,
+        actor: &'a str,
+    },
+    /// Its caller wants it to end.
+    CancelRequested,
+    /// It ended as its caller wished.
+    PaymentCancelled,
+    /// Money went to suspense, or came from there.
+    SuspenseBooked {
+        #[schema(value_type = values::SideName)]
+        side: Side,
+        #[serde(flatten)]
+        money: MoneyBody,
+        code: &'a str,
+        detail: &'a str,
+    },
+    /// A refund exists.
+    RefundRequested {
+        #[schema(value_type = values::RefundId)]
+        refund_id: String,
+        #[schema(value_type = values::GatewayName)]
+        gateway: &'a str,
+        #[serde(flatten)]
+        money: MoneyBody,
+        #[schema(value_type = values::RefundCauseName)]
+        cause: RefundCause,
+        #[schema(value_type = values::RefundDestinationName)]
+        destination: RefundDestination,
+    },
+    /// The refund will be sent again.
+    RefundResendScheduled {
+        #[schema(value_type = values::RefundId)]
+        refund_id: String,
+        reason: &'a str,
+        #[schema(value_type = values::Time)]
+        due: Time,
+    },
+    /// Whether the gateway gave the money back is not known.
+    RefundInDoubt {
+        #[schema(value_type = values::RefundId)]
+        refund_id: String,
+        reason: &'a str,
+    },
+    /// A person must find out whether the gateway gave the money back.
+    RefundReviewRequested {
+        #[schema(value_type = values::RefundId)]
+        refund_id: String,
+        reason: &'a str,
+    },
+    /// A person has found out.
+    RefundResolved {
+        #[schema(value_type = values::RefundId)]
+        refund_id: String,
+        #[schema(value_type = values::ResolvedOutcomeName)]
+        outcome: ResolvedOutcome,
+        actor: &'a str,
+    },
+    /// The gateway gave the money back.
+    RefundSucceeded {
+        #[schema(value_type = values::RefundId)]
+        refund_id: String,
+        gateway_reference: &'a str,
+        #[schema(value_type = values::Amount)]
+        amount: i64,
+    },
+    /// Nothing came back.
+    RefundFailed {
+        #[schema(value_type = values::RefundId)]
+        refund_id: String,
+        #[schema(value_type = values::ErrorCodeName)]
+        code: &'a str,
+        message: &'a str,
+    },
 }
 
 impl<'a> EntryBody<'a> {
@@ -302,7 +379,8 @@ impl<'a> InputBody<'a> {
             }
             TimelineInput::GatewayResult(result) => Self::GatewayResult {
                 source: source(Topic::GatewayResults, result.offset),
-                operation: OperationKind::of(result.operation),
+                operation: result.operation,
+                operation_id: result.operation_id.to_string(),
                 operation_seq: result.operation_seq,
                 outcome: OutcomeBody::of(&result.outcome),
                 evidence: json(result.evidence.as_ref()),
@@ -328,25 +406,6 @@ impl<'a> OutcomeBody<'a> {
             GatewayOutcome::ExpiredUnsent {} => Self::ExpiredUnsent,
             GatewayOutcome::OutcomeUnknown { reason } => Self::OutcomeUnknown { reason },
             GatewayOutcome::NotFound {} => Self::NotFound,
-        }
-    }
-}
-
-impl OperationKind {
-    pub fn of(kind: GatewayOperationKind) -> Self {
-        match kind {
-            GatewayOperationKind::Submit => Self::Submit,
-            GatewayOperationKind::Inquire => Self::Inquire,
-        }
-    }
-}
-
-impl ProofText {
-    pub fn of(proof: Proof) -> Self {
-        match proof {
-            Proof::Nothing => Self::Nothing,
-            Proof::NotSent => Self::NotSent,
-            Proof::NeverReceived => Self::NeverReceived,
         }
     }
 }
@@ -377,21 +436,20 @@ impl<'a> EventBody<'a> {
                 gateway: gateway.as_str(),
             },
             TimelineEvent::GatewayOperationRequested {
+                refund_id,
                 operation_seq,
                 operation,
                 not_after,
                 conclusive_after,
             } => Self::GatewayOperationRequested {
-                operation: OperationKind::of(*operation),
+                refund_id: refund_id.map(|id| id.to_string()),
+                operation: *operation,
                 operation_seq: *operation_seq,
                 not_after: Time(*not_after),
                 conclusive_after: Time(*conclusive_after),
             },
-            TimelineEvent::GatewayOperationAnswered { operation_seq, proof } => {
-                Self::GatewayOperationAnswered {
-                    operation_seq: *operation_seq,
-                    proof: ProofText::of(*proof),
-                }
+            TimelineEvent::GatewayOperationAnswered { operation_seq, proof, .. } => {
+                Self::GatewayOperationAnswered { operation_seq: *operation_seq, proof: *proof }
             }
             TimelineEvent::ResendScheduled { reason, due } => {
                 Self::ResendScheduled { reason, due: Time(*due) }
@@ -408,6 +466,64 @@ impl<'a> EventBody<'a> {
             TimelineEvent::DiscrepancyRecorded { code, detail } => {
                 Self::DiscrepancyRecorded { code, detail }
             }
+            TimelineEvent::AttemptAbandoned { operation_id, reason } => {
+                Self::AttemptAbandoned { attempt_id: operation_id.to_string(), reason }
+            }
+            TimelineEvent::PaymentReviewRequested { reason } => {
+                Self::PaymentReviewRequested { reason }
+            }
+            TimelineEvent::PaymentResolved { outcome, amount, actor } => {
+                Self::PaymentResolved { outcome: *outcome, amount: *amount, actor }
+            }
+            TimelineEvent::CancelRequested => Self::CancelRequested,
+            TimelineEvent::PaymentCancelled => Self::PaymentCancelled,
+            TimelineEvent::SuspenseBooked { side, money, code, detail } => {
+                let money = MoneyBody::of(*money);
+                Self::SuspenseBooked { side: *side, money, code, detail }
+            }
+            TimelineEvent::RefundRequested { .. }
+            | TimelineEvent::RefundResendScheduled { .. }
+            | TimelineEvent::RefundInDoubt { .. }
+            | TimelineEvent::RefundReviewRequested { .. }
+            | TimelineEvent::RefundResolved { .. }
+            | TimelineEvent::RefundSucceeded { .. }
+            | TimelineEvent::RefundFailed { .. } => Self::of_refund(event),
+        }
+    }
+
+    fn of_refund(event: &'a TimelineEvent) -> Self {
+        match event {
+            TimelineEvent::RefundRequested { refund_id, gateway, money, cause, destination } => {
+                Self::RefundRequested {
+                    refund_id: refund_id.to_string(),
+                    gateway: gateway.as_str(),
+                    money: MoneyBody::of(*money),
+                    cause: *cause,
+                    destination: *destination,
+                }
+            }
+            TimelineEvent::RefundResendScheduled { refund_id, reason, due } => {
+                let refund_id = refund_id.to_string();
+                Self::RefundResendScheduled { refund_id, reason, due: Time(*due) }
+            }
+            TimelineEvent::RefundInDoubt { refund_id, reason } => {
+                Self::RefundInDoubt { refund_id: refund_id.to_string(), reason }
+            }
+            TimelineEvent::RefundReviewRequested { refund_id, reason } => {
+                Self::RefundReviewRequested { refund_id: refund_id.to_string(), reason }
+            }
+            TimelineEvent::RefundResolved { refund_id, outcome, actor } => {
+                let refund_id = refund_id.to_string();
+                Self::RefundResolved { refund_id, outcome: *outcome, actor }
+            }
+            TimelineEvent::RefundSucceeded { refund_id, gateway_reference, amount } => {
+                let (refund_id, amount) = (refund_id.to_string(), amount.minor());
+                Self::RefundSucceeded { refund_id, gateway_reference, amount }
+            }
+            TimelineEvent::RefundFailed { refund_id, code, message } => {
+                Self::RefundFailed { refund_id: refund_id.to_string(), code, message }
+            }
+            other => Self::of(other),
         }
     }
 }

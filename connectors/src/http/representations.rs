@@ -6,11 +6,12 @@
 use axum::http::StatusCode;
 use schemas::account::{Balances, Side};
 use schemas::read_model::{
-    DepositRow, PaymentFailure, PaymentRow, PaymentStatus, StatementKind, WalletMovement, WalletRow,
+    PaymentFailure, PaymentRow, PaymentStatus, StatementKind, WalletLimits, WalletMovement,
+    WalletRow,
 };
 use schemas::{
-    CorrelationId, DepositId, GatewayName, Money, PaymentId, Position, RailName, Sealed, Timestamp,
-    UserId, WalletId, WalletLabel,
+    CorrelationId, DepositId, GatewayName, Money, PaymentId, Position, RefundId, Sealed, Timestamp,
+    TransferId, UserId, WalletId, WalletLabel, WithdrawalId,
 };
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -104,10 +105,10 @@ pub(super) struct PaymentBody<'a> {
     updated_at: Option<Time>,
 }
 
-/// Why a payment failed.
+/// Why something failed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Failure)]
-struct FailureBody<'a> {
+pub(super) struct FailureBody<'a> {
     #[schema(value_type = values::ErrorCodeName)]
     code: &'a str,
     /// The gateway's own code, when it declined.
@@ -118,7 +119,7 @@ struct FailureBody<'a> {
 }
 
 impl<'a> FailureBody<'a> {
-    fn of(failure: &'a PaymentFailure) -> Self {
+    pub fn of(failure: &'a PaymentFailure) -> Self {
         let PaymentFailure { code, decline_code, message } = failure;
         Self { code, decline_code: decline_code.as_deref(), message }
     }
@@ -156,9 +157,9 @@ impl<'a> PaymentBody<'a> {
             gateway_reference: row.gateway_reference.as_deref(),
             attempts: row.attempts,
             captured_amount: row.captured_amount,
-            refunded_amount: 0,
+            refunded_amount: row.refunded_amount,
             discrepancies: &row.discrepancies,
-            cancel_requested: false,
+            cancel_requested: row.cancel_requested,
             balance_after: row.balance_after,
             correlation_id: &row.correlation_id,
             created_at: Some(Time(row.created_at)),
@@ -198,10 +199,14 @@ impl<'a> PaymentBody<'a> {
 /// The HTTP status that the status of a payment maps to. One that failed is a problem instead.
 pub(super) fn http_status(status: PaymentStatus) -> Option<StatusCode> {
     match status {
-        PaymentStatus::Accepted | PaymentStatus::Processing | PaymentStatus::InDoubt => {
-            Some(StatusCode::ACCEPTED)
-        }
-        PaymentStatus::Completed => Some(StatusCode::CREATED),
+        PaymentStatus::Accepted
+        | PaymentStatus::Processing
+        | PaymentStatus::InDoubt
+        | PaymentStatus::NeedsReview => Some(StatusCode::ACCEPTED),
+        PaymentStatus::Completed
+        | PaymentStatus::PartiallyRefunded
+        | PaymentStatus::Refunded
+        | PaymentStatus::Cancelled => Some(StatusCode::CREATED),
         PaymentStatus::Failed => None,
     }
 }
@@ -209,11 +214,11 @@ pub(super) fn http_status(status: PaymentStatus) -> Option<StatusCode> {
 /// The numbers of a wallet.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Balance)]
-struct BalanceBody {
+pub(super) struct BalanceBody {
     /// What came in less what went out.
     #[schema(value_type = values::MinorUnits)]
     posted: i64,
-    /// Held for payments that have not ended.
+    /// Held for payments and transfers that have not ended.
     #[schema(value_type = values::MinorUnits, examples(0))]
     pending_debits: i64,
     /// On its way in.
@@ -225,13 +230,35 @@ struct BalanceBody {
 }
 
 impl BalanceBody {
-    fn of(balances: Balances) -> Self {
+    pub fn of(balances: Balances) -> Self {
         Self {
             posted: balances.posted(),
             pending_debits: balances.debits_pending,
             pending_credits: balances.credits_pending,
             available: balances.available(),
         }
+    }
+}
+
+/// What payments may take from a wallet; null is no limit.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Limits)]
+struct LimitsBody {
+    /// The most that one payment may take.
+    #[schema(value_type = Option<values::MinorUnits>, required = true)]
+    per_payment: Option<i64>,
+    /// The most that all payments of a day (UTC) together may take.
+    #[schema(value_type = Option<values::MinorUnits>, required = true)]
+    per_day: Option<i64>,
+    /// How many payments may be under way at a time.
+    #[schema(required = true, examples(10))]
+    in_flight: Option<i32>,
+}
+
+impl LimitsBody {
+    fn of(limits: WalletLimits) -> Self {
+        let WalletLimits { per_payment, per_day, in_flight } = limits;
+        Self { per_payment, per_day, in_flight }
     }
 }
 
@@ -249,8 +276,10 @@ pub(super) struct WalletBody<'a> {
     currency: &'static str,
     #[schema(value_type = values::Label)]
     label: &'a WalletLabel,
-    status: WalletStatus,
+    #[schema(value_type = values::WalletStatusName)]
+    status: &'static str,
     balance: BalanceBody,
+    limits: LimitsBody,
     /// How often its numbers have changed.
     #[schema(examples(1))]
     version: i64,
@@ -262,17 +291,6 @@ pub(super) struct WalletBody<'a> {
     updated_at: Option<Time>,
 }
 
-/// Where a wallet stands.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(examples("active"))]
-enum WalletStatus {
-    /// The request to open it is in the log, and not decided yet.
-    Accepted,
-    /// It can be used.
-    Active,
-}
-
 impl<'a> WalletBody<'a> {
     /// As the view has it.
     pub fn of(row: &'a WalletRow) -> Self {
@@ -282,8 +300,9 @@ impl<'a> WalletBody<'a> {
             user_id: &row.user_id,
             currency: row.currency.code(),
             label: &row.label,
-            status: WalletStatus::Active,
+            status: row.status.as_str(),
             balance: BalanceBody::of(row.balances),
+            limits: LimitsBody::of(row.limits),
             version: row.version,
             created_at: Some(Time(row.created_at)),
             updated_at: Some(Time(row.updated_at)),
@@ -303,8 +322,9 @@ impl<'a> WalletBody<'a> {
             user_id,
             currency: currency.code(),
             label,
-            status: WalletStatus::Accepted,
+            status: "accepted",
             balance: BalanceBody::of(Balances::default()),
+            limits: LimitsBody::of(WalletLimits::default()),
             version: 0,
             created_at: None,
             updated_at: None,
@@ -312,107 +332,74 @@ impl<'a> WalletBody<'a> {
     }
 }
 
-/// A deposit.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Deposit)]
-pub(super) struct DepositBody<'a> {
-    #[schema(value_type = values::DepositId)]
-    id: DepositId,
-    #[schema(pattern = "^deposit$", examples("deposit"))]
-    object: &'static str,
-    #[schema(value_type = values::WalletId)]
-    wallet_id: WalletId,
-    #[schema(value_type = values::Amount)]
-    amount: i64,
-    #[schema(value_type = values::Currency)]
-    currency: &'static str,
-    #[schema(value_type = values::RailName)]
-    rail: &'a RailName,
-    /// What the rail calls it.
-    #[schema(examples("E2E-1001"))]
-    reference: &'a str,
-    status: DepositStatus,
-    /// The posted balance of the wallet afterwards; null while nobody has decided the request.
-    #[schema(value_type = Option<values::MinorUnits>, required = true)]
-    balance_after: Option<i64>,
-    #[schema(value_type = values::CorrelationId)]
-    correlation_id: &'a str,
-    /// Null while nobody has decided the request.
-    #[schema(value_type = Option<values::Time>, required = true)]
-    created_at: Option<Time>,
+/// What moved the money of a line: the ids that it has.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = TransactionSubject)]
+struct LineSubject {
+    /// Of a payment and of a refund.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::PaymentId, required = false)]
+    payment_id: Option<PaymentId>,
+    /// Of a refund.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::RefundId, required = false)]
+    refund_id: Option<RefundId>,
+    /// Of a transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::TransferId, required = false)]
+    transfer_id: Option<TransferId>,
+    /// Of a deposit and of its reversal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::DepositId, required = false)]
+    deposit_id: Option<DepositId>,
+    /// Of a withdrawal and of its reversal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::WithdrawalId, required = false)]
+    withdrawal_id: Option<WithdrawalId>,
 }
 
-/// Where a deposit stands.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(examples("recorded"))]
-enum DepositStatus {
-    /// It is in the log, and not decided yet.
-    Accepted,
-    /// The money is in the wallet.
-    Recorded,
-}
-
-/// A deposit that is in the log and not decided yet.
-pub(super) struct AcceptedDeposit<'a> {
-    pub id: DepositId,
-    pub wallet_id: WalletId,
-    pub money: Money,
-    pub rail: &'a RailName,
-    pub reference: &'a str,
-    pub correlation_id: &'a CorrelationId,
-}
-
-impl<'a> DepositBody<'a> {
-    /// As the view has it.
-    pub fn of(row: &'a DepositRow) -> Self {
-        Self {
-            id: row.id,
-            object: "deposit",
-            wallet_id: row.wallet_id,
-            amount: row.money.amount().minor(),
-            currency: row.money.currency().code(),
-            rail: &row.rail,
-            reference: &row.reference,
-            status: DepositStatus::Recorded,
-            balance_after: Some(row.balance_after),
-            correlation_id: &row.correlation_id,
-            created_at: Some(Time(row.created_at)),
-        }
-    }
-
-    /// As it was asked for.
-    pub fn accepted(asked: &AcceptedDeposit<'a>) -> Self {
-        Self {
-            id: asked.id,
-            object: "deposit",
-            wallet_id: asked.wallet_id,
-            amount: asked.money.amount().minor(),
-            currency: asked.money.currency().code(),
-            rail: asked.rail,
-            reference: asked.reference,
-            status: DepositStatus::Accepted,
-            balance_after: None,
-            correlation_id: asked.correlation_id.as_str(),
-            created_at: None,
+impl LineSubject {
+    fn of(kind: StatementKind) -> Self {
+        let nothing = Self::default();
+        match kind {
+            StatementKind::Payment(id) => Self { payment_id: Some(id), ..nothing },
+            StatementKind::Refund(payment, refund) => {
+                Self { payment_id: Some(payment), refund_id: Some(refund), ..nothing }
+            }
+            StatementKind::Deposit(id) | StatementKind::DepositReversal(id) => {
+                Self { deposit_id: Some(id), ..nothing }
+            }
+            StatementKind::Withdrawal(id) | StatementKind::WithdrawalReversal(id) => {
+                Self { withdrawal_id: Some(id), ..nothing }
+            }
+            StatementKind::TransferIn(id) | StatementKind::TransferOut(id) => {
+                Self { transfer_id: Some(id), ..nothing }
+            }
         }
     }
 }
 
 /// A line of a statement.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Transaction)]
+#[schema(as = Transaction, examples(json!({
+    "id": "0-17", "wallet_id": values::WALLET_ID, "payment_id": values::PAYMENT_ID,
+    "type": "payment", "direction": "debit", "amount": 10000, "currency": "USD",
+    "balance_after": 990_000, "description": "Payment for services",
+    "created_at": "2026-01-02T03:04:05.731Z", "correlation_id": values::KEY, "position": "0-17",
+})))]
 pub(super) struct TransactionBody<'a> {
     #[schema(value_type = values::Position)]
     id: PositionText,
     #[schema(value_type = values::WalletId)]
     wallet_id: WalletId,
-    /// The payment that moved the money, where one did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = values::PaymentId, required = false)]
-    payment_id: Option<PaymentId>,
-    r#type: TransactionType,
-    direction: Direction,
+    #[serde(flatten)]
+    subject: LineSubject,
+    /// What moved the money.
+    #[schema(value_type = values::TransactionTypeName)]
+    r#type: &'static str,
+    /// Out of the wallet, or into it.
+    #[schema(value_type = values::SideName)]
+    direction: Side,
     #[schema(value_type = values::Amount)]
     amount: i64,
     #[schema(value_type = values::Currency)]
@@ -430,43 +417,16 @@ pub(super) struct TransactionBody<'a> {
     position: PositionText,
 }
 
-/// What moved the money.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(examples("payment"))]
-enum TransactionType {
-    Deposit,
-    Payment,
-}
-
-/// Which way the money went.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Direction {
-    /// Out of the wallet.
-    Debit,
-    /// Into the wallet.
-    Credit,
-}
-
 impl<'a> TransactionBody<'a> {
     /// The line of a movement; none when only pending money moved.
     pub fn of(movement: &'a WalletMovement) -> Option<Self> {
         let line = movement.line.as_ref()?;
-        let (r#type, payment_id) = match line.kind {
-            StatementKind::Deposit(_) => (TransactionType::Deposit, None),
-            StatementKind::Payment(id) => (TransactionType::Payment, Some(id)),
-        };
-        let direction = match line.side {
-            Side::Debit => Direction::Debit,
-            Side::Credit => Direction::Credit,
-        };
         Some(Self {
             id: PositionText(movement.position),
             wallet_id: movement.wallet_id,
-            payment_id,
-            r#type,
-            direction,
+            subject: LineSubject::of(line.kind),
+            r#type: line.kind.as_str(),
+            direction: line.side,
             amount: line.amount.minor(),
             currency: line.currency.code(),
             balance_after: movement.balances.posted(),
@@ -479,7 +439,7 @@ impl<'a> TransactionBody<'a> {
 }
 
 /// A sealed text that can be read here.
-fn text(sealed: Option<&Sealed>) -> Option<&str> {
+pub(super) fn text(sealed: Option<&Sealed>) -> Option<&str> {
     sealed.and_then(Sealed::read_plaintext)
 }
 

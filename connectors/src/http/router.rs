@@ -20,8 +20,9 @@ use utoipa_axum::routes;
 use super::openapi::{self, Document, Introduction};
 use super::problem::Problem;
 use super::{
-    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, error_page, exchange, health,
-    holds, payment_events, payment_list, payments, sagas, statement, wallets,
+    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, cancellations, deposits, error_page,
+    exchange, health, holds, payment_events, payment_list, payments, refunds, reversals, reviews,
+    sagas, statement, suspense, transfers, wallet_changes, wallets, withdrawals,
 };
 use crate::ports::Health;
 
@@ -67,11 +68,26 @@ fn base_routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(payment_list::list, payments::create))
         .routes(routes!(payments::by_id))
         .routes(routes!(payment_events::list))
+        .routes(routes!(cancellations::cancel))
+        .routes(routes!(refunds::list, refunds::create))
+        .routes(routes!(reviews::resolve_payment))
+        .routes(routes!(refunds::by_id))
+        .routes(routes!(reviews::resolve_refund))
+        .routes(routes!(transfers::create))
+        .routes(routes!(transfers::by_id))
+        .routes(routes!(reversals::of_deposit))
+        .routes(routes!(reversals::of_withdrawal))
         .routes(routes!(sagas::by_payment))
+        .routes(routes!(suspense::list))
         .routes(routes!(wallets::open))
         .routes(routes!(wallets::by_id))
         .routes(routes!(deposits::record))
+        .routes(routes!(withdrawals::record))
         .routes(routes!(holds::list))
+        .routes(routes!(wallet_changes::freeze))
+        .routes(routes!(wallet_changes::unfreeze))
+        .routes(routes!(wallet_changes::close))
+        .routes(routes!(wallet_changes::set_limits))
         .routes(routes!(statement::by_id))
         .routes(routes!(wallets::by_owner))
         .routes(routes!(statement::by_owner))

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemas::event::{Proof, RefundCause};
+use schemas::inputs::GatewayOperationKind;
 use schemas::timeline::{
-    HoldState, Saga, SagaAttempt, SagaOperation, SagaState, SagaWait, WaitKind,
+    CompensationKind, HoldState, Saga, SagaAttempt, SagaOperation, SagaRefund, SagaState, SagaWait,
+    WaitKind,
 };
-use schemas::{PaymentId, WalletId};
+use schemas::{PaymentId, RefundId, WalletId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,7 +18,7 @@ use super::Api;
 use super::answer::Answer;
 use super::openapi::{refusals, values};
 use super::path::PaymentPath;
-use super::payment_events::{OperationKind, OutcomeBody, ProofText};
+use super::payment_events::OutcomeBody;
 use super::problem::Problem;
 use super::query::ReadQuery;
 use super::representations::{PositionText, Time};
@@ -69,8 +72,12 @@ struct SagaBody<'a> {
     /// Its timer, while it is set.
     #[schema(required = true)]
     timer: Option<TimerBody<'a>>,
+    /// Whether its caller wants it to end.
+    cancel_requested: bool,
     /// What was undone.
     compensations: Vec<CompensationBody>,
+    /// What is given back; the first one first.
+    refunds: Vec<RefundBody<'a>>,
     /// What goes on next by itself; null when nothing does.
     #[schema(required = true)]
     waits_for: Option<WaitBody>,
@@ -89,10 +96,14 @@ enum StateText {
     Submitting,
     /// The gateway may have charged; inquiries go on.
     InDoubt,
+    /// The same, and a person must find out.
+    NeedsReview,
     /// The gateway charged; the hold is posted.
     Completed,
     /// It failed; nothing is held.
     Failed,
+    /// It ended as its caller wished; nothing is held.
+    Cancelled,
 }
 
 /// Money reserved for a payment.
@@ -145,7 +156,8 @@ struct OperationBody<'a> {
     /// Counted from 1 in its attempt.
     #[schema(examples(1))]
     seq: i32,
-    kind: OperationKind,
+    #[schema(value_type = values::GatewayOperationName)]
+    kind: GatewayOperationKind,
     #[schema(value_type = values::Time)]
     requested_at: Time,
     /// It is not sent after this.
@@ -158,8 +170,33 @@ struct OperationBody<'a> {
     #[schema(required = true)]
     outcome: Option<OutcomeBody<'a>>,
     /// Null while there is no answer.
-    #[schema(required = true)]
-    proof: Option<ProofText>,
+    #[schema(value_type = Option<values::ProofName>, required = true)]
+    proof: Option<Proof>,
+}
+
+/// What is given back, as the saga has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SagaRefund)]
+struct RefundBody<'a> {
+    #[schema(value_type = values::RefundId)]
+    refund_id: RefundId,
+    #[schema(value_type = values::GatewayName)]
+    gateway: &'a str,
+    #[schema(value_type = values::Amount)]
+    amount: i64,
+    #[schema(value_type = values::Currency)]
+    currency: &'static str,
+    #[schema(value_type = values::RefundCauseName)]
+    cause: RefundCause,
+    #[schema(value_type = values::RefundStatusName)]
+    status: &'static str,
+    /// How many operations there were; of many, only the newest are shown.
+    #[schema(examples(1))]
+    operations_count: usize,
+    operations: Vec<OperationBody<'a>>,
+    /// When its timer fires, while it is set.
+    #[schema(value_type = Option<values::Time>, required = true)]
+    due: Option<Time>,
 }
 
 /// The timer of a saga.
@@ -179,8 +216,7 @@ struct TimerBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Compensation)]
 struct CompensationBody {
-    #[schema(pattern = "^hold_voided$", examples("hold_voided"))]
-    r#type: &'static str,
+    r#type: CompensationText,
     #[schema(value_type = values::Amount)]
     amount: i64,
     #[schema(value_type = values::Currency)]
@@ -191,12 +227,23 @@ struct CompensationBody {
     position: PositionText,
 }
 
+/// What can be undone.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CompensationType)]
+enum CompensationText {
+    /// The hold: its money is free again.
+    HoldVoided,
+    /// A charge: the gateway gave it back.
+    Refunded,
+}
+
 /// What goes on next by itself.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Wait)]
 pub(super) struct WaitBody {
     what: WaitText,
-    /// Null while its timer is being handled.
+    /// Null while its timer is being handled, and where there is none.
     #[schema(value_type = Option<values::Time>, required = true)]
     until: Option<Time>,
 }
@@ -213,6 +260,10 @@ enum WaitText {
     Resend,
     /// The back-off before the gateway is asked what became of the charge.
     Inquiry,
+    /// A person; the gateway is asked on, slowly.
+    Review,
+    /// The shard of the receiver of a transfer, however long that takes.
+    Receiver,
 }
 
 impl<'a> SagaBody<'a> {
@@ -223,7 +274,7 @@ impl<'a> SagaBody<'a> {
             state: HoldStateText::of(hold.state),
         });
         let compensations = saga.compensations.iter().map(|compensation| CompensationBody {
-            r#type: "hold_voided",
+            r#type: CompensationText::of(compensation.kind),
             amount: compensation.money.amount().minor(),
             currency: compensation.money.currency().code(),
             at: Time(compensation.at),
@@ -243,7 +294,9 @@ impl<'a> SagaBody<'a> {
             hold,
             attempts: saga.attempts.iter().map(AttemptBody::of).collect(),
             timer,
+            cancel_requested: saga.cancel_requested,
             compensations: compensations.collect(),
+            refunds: saga.refunds.iter().map(RefundBody::of).collect(),
             waits_for: saga.waits_for.map(WaitBody::of),
             discrepancies: &saga.discrepancies,
             position: PositionText(saga.position),
@@ -253,17 +306,36 @@ impl<'a> SagaBody<'a> {
 
 impl<'a> AttemptBody<'a> {
     fn of(attempt: &'a SagaAttempt) -> Self {
-        let count = attempt.operations.len();
-        let newest = &attempt.operations[count.saturating_sub(MAX_OPERATIONS)..];
         Self {
             number: attempt.number,
             attempt_id: attempt.operation_id.to_string(),
             gateway: attempt.gateway.as_str(),
             started_at: Time(attempt.started_at),
-            operations_count: count,
-            operations: newest.iter().map(OperationBody::of).collect(),
+            operations_count: attempt.operations.len(),
+            operations: newest(&attempt.operations),
         }
     }
+}
+
+impl<'a> RefundBody<'a> {
+    fn of(refund: &'a SagaRefund) -> Self {
+        Self {
+            refund_id: refund.refund_id,
+            gateway: refund.gateway.as_str(),
+            amount: refund.money.amount().minor(),
+            currency: refund.money.currency().code(),
+            cause: refund.cause,
+            status: refund.status.as_str(),
+            operations_count: refund.operations.len(),
+            operations: newest(&refund.operations),
+            due: refund.timer.and_then(|timer| timer.due).map(Time),
+        }
+    }
+}
+
+fn newest(operations: &[SagaOperation]) -> Vec<OperationBody<'_>> {
+    let newest = &operations[operations.len().saturating_sub(MAX_OPERATIONS)..];
+    newest.iter().map(OperationBody::of).collect()
 }
 
 impl<'a> OperationBody<'a> {
@@ -271,22 +343,26 @@ impl<'a> OperationBody<'a> {
         let answer = operation.answer.as_ref();
         Self {
             seq: operation.seq,
-            kind: OperationKind::of(operation.kind),
+            kind: operation.kind,
             requested_at: Time(operation.requested_at),
             not_after: Time(operation.not_after),
             answered_at: answer.map(|answer| Time(answer.at)),
             outcome: answer.map(|answer| OutcomeBody::of(&answer.outcome)),
-            proof: answer.map(|answer| ProofText::of(answer.proof)),
+            proof: answer.map(|answer| answer.proof),
         }
     }
 }
 
 impl WaitBody {
+    /// A transfer waits for the shard of its receiver, however long that takes.
+    pub const RECEIVER: Self = Self { what: WaitText::Receiver, until: None };
+
     pub fn of(wait: SagaWait) -> Self {
         let what = match wait.what {
             WaitKind::GatewayAnswer => WaitText::GatewayAnswer,
             WaitKind::Resend => WaitText::Resend,
             WaitKind::Inquiry => WaitText::Inquiry,
+            WaitKind::Review => WaitText::Review,
         };
         Self { what, until: wait.until.map(Time) }
     }
@@ -297,8 +373,19 @@ impl StateText {
         match state {
             SagaState::Submitting => Self::Submitting,
             SagaState::InDoubt => Self::InDoubt,
+            SagaState::NeedsReview => Self::NeedsReview,
             SagaState::Completed => Self::Completed,
             SagaState::Failed => Self::Failed,
+            SagaState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl CompensationText {
+    fn of(kind: CompensationKind) -> Self {
+        match kind {
+            CompensationKind::HoldVoided => Self::HoldVoided,
+            CompensationKind::Refunded => Self::Refunded,
         }
     }
 }

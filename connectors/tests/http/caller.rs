@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::contract;
-use crate::ledger::{Ledger, now};
+use crate::demo;
+use crate::ledger::{Ledger, clock};
 
 /// The owner of the demo wallet.
 pub const USER: &str = "123e4567-e89b-12d3-a456-426614174000";
@@ -57,7 +58,7 @@ impl Caller {
             log: Arc::<Ledger>::clone(&ledger),
             views: Arc::<Ledger>::clone(&ledger),
             health: Arc::<Ledger>::clone(&ledger),
-            now: || now(0),
+            now: clock,
         };
         Self { router: router(options, ports), ledger, faults: contract::faults }
     }
@@ -67,6 +68,31 @@ impl Caller {
         let wallet = json!({ "user_id": USER, "currency": "USD" });
         assert_eq!(self.post("/api/v1/wallets", &wallet, &[]).await.status, 201);
         self
+    }
+
+    /// With one of everything, each asked with the key `demo`; as any profile takes it.
+    pub async fn with_demo(self) -> Self {
+        let caller = self.with_wallet().await;
+        let other = json!({ "user_id": "other", "currency": "USD" });
+        assert_eq!(caller.post("/api/v1/wallets", &other, &[]).await.status, 201);
+        let of_wallet = |what: &str| format!("/api/v1/wallets/{}/{what}", demo::wallet());
+        let fact = |reference| json!({ "amount": 500, "rail": "sepa", "reference": reference });
+        let transfer = json!({
+            "from_wallet_id": demo::wallet(), "to_wallet_id": demo::other(), "amount": 1,
+        });
+        let payment = json!({ "user_id": USER, "amount": 100, "currency": "USD" });
+        let refund = json!({ "amount": 10 });
+        for (path, body, status) in [
+            (of_wallet("deposits"), fact("in"), 201),
+            (of_wallet("withdrawals"), fact("out"), 201),
+            ("/api/v1/payments".to_owned(), payment, 202),
+            (format!("/api/v1/payments/{}/refunds", demo::payment()), refund, 202),
+            ("/api/v1/transfers".to_owned(), transfer, 202),
+        ] {
+            let answer = caller.post(&path, &body, &[("Idempotency-Key", "demo")]).await;
+            assert_eq!(answer.status, status, "{path}: {answer:?}");
+        }
+        caller
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

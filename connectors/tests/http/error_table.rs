@@ -14,12 +14,13 @@ use schemas::ErrorCode;
 use schemas::ErrorCode as E;
 use serde_json::{Value, json};
 
-use crate::caller::{Caller, PATIENT, USER, payment, until};
+use crate::caller::{Caller, PATIENT, payment, until};
 use crate::contract::{Operation, operations, path_of};
 use crate::ledger::Reply;
-use crate::{bad_input, refusals};
+use crate::{bad_input, changes, demo, refusals};
 
 /// One wrong request, or a right one in a wrong world.
+#[derive(Clone)]
 pub struct Row {
     world: World,
     method: Method,
@@ -30,7 +31,7 @@ pub struct Row {
     param: Option<String>,
 }
 
-/// What a request meets. In each of them the demo wallet is open.
+/// What a request meets. In each of them there is what [`Caller::with_demo`] asks for.
 #[derive(Debug, Clone)]
 pub enum World {
     /// A ledger that would accept it, in profile dev, and views that nobody waits for.
@@ -62,6 +63,29 @@ impl Row {
     pub fn post(path: &str, body: impl Into<Vec<u8>>, code: ErrorCode) -> Self {
         let row = Self { body: body.into(), ..Self::new(Method::POST, path, code) };
         row.header("content-type", "application/json")
+    }
+
+    /// With a body of JSON.
+    pub fn sent(method: Method, path: &str, body: impl Into<Vec<u8>>, code: ErrorCode) -> Self {
+        Self { method, ..Self::post(path, body, code) }
+    }
+
+    /// The same request in a world that refuses it so.
+    pub fn refused(mut self, code: ErrorCode) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The same request with this body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The same request with more at the end of its path.
+    pub fn query(mut self, query: &str) -> Self {
+        self.path.push_str(query);
+        self
     }
 
     pub fn param(mut self, name: &str) -> Self {
@@ -127,15 +151,23 @@ impl World {
             }
             Self::Plain | Self::Says(_) | Self::KeyUsed | Self::Queued(_) => {}
         }
-        let caller = Caller::with(options).with_wallet().await;
+        let caller = Caller::with(options).with_demo().await;
         match self {
             Self::Says(reply) => caller.ledger.reply(reply.clone()),
             Self::KeyUsed => {
                 caller.pay(77, "used").await;
-                let id = caller.get(&format!("/api/v1/wallets/{USER}/USD"), &[]).await;
-                let path = format!("/api/v1/wallets/{}/deposits", id.text("id"));
-                let body = json!({ "amount": 77 });
-                caller.post(&path, &body, &[("Idempotency-Key", "used")]).await;
+                let of_wallet = |what| format!("/api/v1/wallets/{}/{what}", demo::wallet());
+                let to = json!({
+                    "from_wallet_id": demo::wallet(), "to_wallet_id": demo::other(), "amount": 77,
+                });
+                for (path, body) in [
+                    (of_wallet("deposits"), json!({ "amount": 77 })),
+                    (of_wallet("withdrawals"), json!({ "amount": 77 })),
+                    (format!("/api/v1/payments/{}/refunds", demo::payment()), json!({})),
+                    ("/api/v1/transfers".to_owned(), to),
+                ] {
+                    caller.post(&path, &body, &[("Idempotency-Key", "used")]).await;
+                }
             }
             Self::Queued(wait) => caller.ledger.set_expected_wait(*wait),
             Self::DoorTaken => wait_for_ever(&caller, "/api/v1/payments", payment(1), 1).await,
@@ -162,6 +194,7 @@ async fn wait_for_ever(caller: &Caller, path: &'static str, body: Value, waiters
 /// the others each against one of its own.
 pub async fn check(rows: Vec<Row>) {
     let plain = World::Plain.caller().await;
+    let of_demo = plain.ledger.appended().len();
     for row in rows {
         if let World::Plain = row.world {
             row.check(&plain).await;
@@ -169,20 +202,22 @@ pub async fn check(rows: Vec<Row>) {
             row.check(&row.world.caller().await).await;
         }
     }
-    assert_eq!(plain.ledger.appended().len(), 1, "only the demo wallet's opening");
+    assert_eq!(plain.ledger.appended().len(), of_demo, "nothing got through");
 }
 
 /// Codes that only those see who write to the topics themselves.
-const IN_THE_JOURNAL_ALONE: [ErrorCode; 4] = [
+const IN_THE_JOURNAL_ALONE: [ErrorCode; 5] = [
     ErrorCode::Unreadable,
     ErrorCode::IdMismatch,
     ErrorCode::Misrouted,
     ErrorCode::UnknownOperation,
+    ErrorCode::UnknownTransfer,
 ];
 
 fn table() -> Vec<Row> {
     let mut rows = bad_input::rows();
     rows.extend(refusals::rows());
+    rows.extend(changes::rows());
     rows
 }
 
@@ -191,7 +226,12 @@ async fn every_route_is_told_the_methods_that_it_has() {
     let caller = Caller::new(Profile::Dev);
     let mut routes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for Operation { method, path, .. } in operations() {
-        let methods = if method == "get" { &["GET", "HEAD"][..] } else { &["POST"] };
+        let methods = match method {
+            "get" => &["GET", "HEAD"][..],
+            "post" => &["POST"],
+            "put" => &["PUT"],
+            other => panic!("{other} {path}"),
+        };
         routes.entry(path).or_default().extend(methods);
     }
     routes.insert("/api/v1/payments/", routes["/api/v1/payments"].clone());

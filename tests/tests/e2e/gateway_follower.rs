@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use nix::sys::signal::Signal;
+use schemas::entry::InputBody;
 use schemas::event::{Event, GatewayOperationRequested, Proof};
+use schemas::inputs::{GatewayOperationKind, GatewayResult};
 use serde_json::{Value, json};
 use tests::caller::{Caller, Numbers, Wallet, new_key};
 use tests::gateway_admin::GatewayAdmin;
@@ -107,6 +109,16 @@ async fn proofs(installation: &Installation, payment_id: &str) -> Vec<(i32, Proo
         .collect()
 }
 
+/// What followers have said of a payment's operations, in the order of the journal.
+async fn results(installation: &Installation, payment_id: &str) -> Vec<GatewayResult> {
+    let entries = journal::entries(installation).await.into_iter();
+    let results = entries.filter_map(|entry| {
+        let InputBody::GatewayResult(result) = entry.input.body else { return None };
+        Some(result)
+    });
+    results.filter(|result| result.payment_id.to_string() == payment_id).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_call_and_result_it_sends_the_same_key_again_and_charges_once() {
     let mut call = InCall::begin("follower-kill", &PATIENT_GATEWAY).await;
@@ -132,6 +144,48 @@ async fn resumed_after_its_time_it_asks_instead_of_sending_again() {
     call.installation.run().await;
     call.completes(1).await;
     assert!(call.is_doubted().await, "nobody knew whether it had been sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_heir_says_nothing_of_what_its_predecessor_may_have_sent_and_asks_later() {
+    // The kill comes within the call; the heir starts before the operation's last moment.
+    let settings = [
+        ("HOLDFAST_GATEWAY_CALL_TIMEOUT_MS", "10000"),
+        ("HOLDFAST_GATEWAY_OPERATION_WINDOW_MS", "10000"),
+        ("HOLDFAST_GATEWAY_INGESTION_WINDOW_MS", "100"),
+    ];
+    let mut call = InCall::begin("follower-heir", &settings).await;
+    call.installation.kill().await;
+    call.installation.kill_gateway().await;
+    let early = results(&call.installation, &call.payment_id).await;
+    assert!(early.is_empty(), "it was killed in the call: {early:?}");
+    // Nothing but the log tells the heir of the call, and its claim stands behind it.
+    call.installation.forget_state();
+    call.installation.run().await;
+    let asked = eventually(BOUND, "the heir has asked what became of it, in vain", async || {
+        let results = results(&call.installation, &call.payment_id).await;
+        if results.is_empty() { Err(call.operations().await) } else { Ok(results) }
+    })
+    .await;
+    assert!(asked.iter().all(|result| result.operation_seq > 1), "{asked:?}");
+    assert!(call.is_doubted().await);
+    let numbers = call.caller.numbers(&call.wallet).await;
+    let held = Numbers {
+        pending_debits: AMOUNT,
+        available: DEPOSIT - AMOUNT,
+        ..Numbers::settled(DEPOSIT)
+    };
+    assert_eq!(numbers, held, "nobody knows yet whether the money is gone");
+    call.installation.run_gateway().await;
+    // The restarted simulator has counted no submission: the heir only asked.
+    call.completes(0).await;
+    let results = results(&call.installation, &call.payment_id).await;
+    let inquiries = |operation| operation == GatewayOperationKind::Inquire;
+    assert!(results.iter().all(|result| inquiries(result.operation)), "{results:?}");
+    let submits = call.operations().await.into_iter().filter(|asked| !inquiries(asked.operation));
+    assert_eq!(submits.count(), 1);
+    let proofs = proofs(&call.installation, &call.payment_id).await;
+    assert!(proofs.iter().all(|(_, proof)| *proof == Proof::Nothing), "{proofs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tests::cluster::Cluster;
 use tests::installation::{Installation, QUICK_GATEWAY};
+use tests::random::Random;
 use tests::scratch;
 use tests::wait::eventually;
 use tokio::time::Instant;
@@ -19,8 +20,6 @@ use crate::load::Load;
 const KILLING: Duration = Duration::from_mins(1);
 /// From a kill to the next payments that are accepted.
 const HEALING_BOUND: Duration = Duration::from_mins(2);
-/// Names the schedule to be run again, as a test that failed has printed it.
-const SEED: &str = "HOLDFAST_TEST_SEED";
 
 /// Who is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,41 +32,21 @@ enum Victim {
 
 impl Victim {
     const ALL: [Self; 4] = [Self::Application, Self::Gateway, Self::Broker, Self::Registry];
-}
-
-/// `SplitMix64`: the same seed gives the same schedule.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let given = std::env::var(SEED).ok().filter(|text| !text.is_empty());
-        let fresh = || uuid::Uuid::new_v4().as_u64_pair().0;
-        let seed = given.map_or_else(fresh, |text| text.parse().expect("the seed is a number"));
-        println!("repeat this schedule with {SEED}={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 
     /// One in most rounds, any of them in the others.
-    fn victims(&mut self) -> Vec<Victim> {
-        let one = Victim::ALL[usize::try_from(self.below(4)).expect("small")];
-        if self.below(3) > 0 {
+    fn some(random: &mut Random) -> Vec<Self> {
+        let one = Self::ALL[usize::try_from(random.below(4)).expect("small")];
+        if random.below(3) > 0 {
             return vec![one];
         }
-        let is_hit = |victim: &Victim| *victim == one || self.below(2) == 0;
-        Victim::ALL.into_iter().filter(is_hit).collect()
+        let is_hit = |victim: &Self| *victim == one || random.below(2) == 0;
+        Self::ALL.into_iter().filter(is_hit).collect()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_of_everything_at_random_loses_nothing() {
-    let mut random = Random::new();
+    let mut random = Random::seeded();
     let options = EmbeddedOptions {
         preferred_ports: Ports::ANY,
         narrate: |sentence| println!("{sentence}"),
@@ -86,7 +65,7 @@ async fn kill_9_of_everything_at_random_loses_nothing() {
         while Instant::now() < until {
             let more = usize::try_from(random.below(40)).expect("small");
             accepts(&mut installation, &load, more).await;
-            let victims = random.victims();
+            let victims = Victim::some(&mut random);
             kills += 1;
             println!("{kills}: {} accepted, kill -9 of {victims:?}", load.accepted());
             kill(&mut installation, &embedded, &victims).await;

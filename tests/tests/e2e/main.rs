@@ -31,4 +31,5 @@ mod roles;
 mod slow_gateways;
 mod stores;
 mod telemetry;
+mod terminations;
 mod timelines;

@@ -27,6 +27,18 @@ const FUZZ_EXAMPLES: u32 = 25;
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance";
 
+/// In this order, for what is looked at or changed must have been made.
+const FIRST: [&str; 6] =
+    ["open_wallet", "record_deposit", "pay", "refund", "transfer", "record_withdrawal"];
+/// Examples that are refused in the demo installation: what they are about has an outcome already,
+/// or the wallet has money.
+const TOO_LATE: [(&str, u16); 4] = [
+    ("cancel_payment", 409),
+    ("resolve_payment", 409),
+    ("resolve_refund", 409),
+    ("close_wallet", 409),
+];
+
 /// The wallet of the demo user in USD, with what `make up` puts in.
 async fn demo_wallet(caller: &Caller) {
     let wallet = json!({ "user_id": DEMO_USER, "currency": "USD" });
@@ -40,16 +52,21 @@ async fn demo_wallet(caller: &Caller) {
 async fn every_curl_of_the_document_works_as_it_stands() {
     let installation = Installation::start("examples").await;
     demo_wallet(&installation.caller()).await;
-    let (writes, reads): (Vec<_>, Vec<_>) =
-        routes().into_iter().partition(|route| route.is_write());
-    assert!(writes.len() > 2 && reads.len() > 8, "the test looks at the wrong place");
-    // What is looked at must have been made.
-    for route in writes.iter().chain(&reads) {
+    let mut routes = routes();
+    assert!(routes.len() > 25, "the test looks at the wrong place");
+    let turn = |id: &str| FIRST.iter().position(|first| *first == id).unwrap_or(FIRST.len());
+    routes.sort_by_key(|route| turn(&route.id));
+    for route in &routes {
         let curl = route.curl(&installation.api_url());
         let command = format!("{curl} --output /dev/null --write-out '%{{http_code}}'");
         let output = Command::new("sh").args(["-c", &command]).output().await.expect("a shell");
         let status: u16 = String::from_utf8_lossy(&output.stdout).parse().unwrap_or_default();
-        assert!((200..300).contains(&status), "{curl}\n{status} {output:?}");
+        let refusal = TOO_LATE.iter().find(|(id, _)| *id == route.id);
+        let is_right = match refusal {
+            Some((_, refused)) => status == *refused,
+            None => (200..300).contains(&status),
+        };
+        assert!(is_right, "{curl}\n{status} {output:?}");
         assert!(route.answers.iter().any(|(known, _)| *known == status), "{curl}\n{status}");
     }
     installation.assert_clean_audit().await;

@@ -9,6 +9,7 @@ use tests::caller::{Answer, Caller, PATIENT, Wallet, new_key, payment};
 use tests::cluster::Cluster;
 use tests::executable::holdfast;
 use tests::installation::{Installation, PARTITIONS, QUICK_GATEWAY};
+use tests::journal;
 use tests::process::Process;
 
 use crate::load::Load;
@@ -126,6 +127,60 @@ async fn what_one_api_writes_the_other_shows(processes: &[Process; 5]) -> Vec<St
         paid.push(answer.payment_id().to_owned());
     }
     paid
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_ledgers_with_the_same_shards_one_ends_with_the_reason() {
+    let installation = installation("rival-ledgers").await;
+    let [front, mut first] = run_all([
+        process(&installation, "front", "api,gateway", "all"),
+        process(&installation, "ledger-1", "ledger", "all"),
+    ])
+    .await;
+    let load = Load::of(vec![front.caller()]).await;
+    load.while_doing(async {
+        load.accepts(TRICKLE).await;
+        let mut second = process(&installation, "ledger-2", "ledger", "0-1");
+        second.launch();
+        one_ends_with_the_reason(&mut first, &mut second).await;
+        load.accepts(TRICKLE).await;
+    })
+    .await;
+    load.check(&installation, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_ledgers_that_have_nothing_to_do_one_ends_with_the_reason() {
+    let installation = installation("idle-ledgers").await;
+    let [front, mut first] = run_all([
+        process(&installation, "front", "api,gateway", "all"),
+        process(&installation, "ledger-1", "ledger", "all"),
+    ])
+    .await;
+    let wallets = wallets(&front.caller()).await;
+    let entries = journal::entries(&installation).await.len();
+    let mut second = process(&installation, "ledger-2", "ledger", "0-1");
+    second.run().await;
+    one_ends_with_the_reason(&mut first, &mut second).await;
+    assert_eq!(journal::entries(&installation).await.len(), entries, "there was nothing to write");
+    for wallet in &wallets {
+        front.caller().pay(wallet, 1_000, &new_key()).await.expect(201);
+    }
+    installation.assert_clean_audit().await;
+}
+
+/// Waits for it; the other one is ready then, or will be.
+async fn one_ends_with_the_reason(first: &mut Process, second: &mut Process) {
+    let (end, is_first) = tokio::select! {
+        end = first.ended() => (end, true),
+        end = second.ended() => (end, false),
+    };
+    let (loser, winner) = if is_first { (first, second) } else { (second, first) };
+    let log = loser.log();
+    assert_eq!(end, "exit code 1", "{log}");
+    assert!(log.contains("another process runs the same shards"), "{log}");
+    assert!(log.contains("--shards"), "{log}");
+    winner.ready().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

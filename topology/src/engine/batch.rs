@@ -1,9 +1,9 @@
 //! One batch: decided, appended, committed, confirmed on the owner's own tail, stored.
 //!
-//! The order is fixed: only when the owner's `read_committed` tail has shown the last entry with
-//! its expected hash does the store learn of the batch; only then does the next one begin. A
-//! commit that was silently aborted or torn is so seen before anything builds on it, and an
-//! aborted batch is decided again from the committed head.
+//! The order is fixed: only when the owner's `read_committed` tail has shown the entries, byte for
+//! byte, does the store learn of the batch; only then does the next one begin. A commit that was
+//! silently aborted or torn is so seen before anything builds on it, and an aborted batch is
+//! decided again from the committed head.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use schemas::{Offset, Position, Topic};
 
-use super::application::{Application, DueTimer, EntryRecord, InputRecord, Origin, Source};
+use super::application::{Application, DueTimer, EntryRecord, InputRecord, Origin, Record, Source};
 use super::chain::ChainLink;
 use super::clock::Clock;
 use super::decision::{Draft, KeepsEntries, Made, MadeEntry, decide};
@@ -34,6 +34,13 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(12);
 const CONFIRM_WAIT: Duration = Duration::from_millis(100);
 /// While records come, the place of the own tail is asked for after so many.
 const ASK_POSITION_EVERY: u32 = 1024;
+
+/// What was committed, and where the last entry of it must be.
+struct Proposed<E> {
+    made: Made<E>,
+    records: Vec<EntryRecord>,
+    last: Offset,
+}
 
 /// One input of a batch.
 #[derive(Debug)]
@@ -134,13 +141,13 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         if let Err(Setback::Aborted(_) | Setback::Refused(_)) = &outcome {
             self.abort().await?;
         }
-        let Some((mut made, last)) = outcome? else { return Ok(0) };
+        let Some(Proposed { mut made, records, last }) = outcome? else { return Ok(0) };
         let entries = made.headers.len();
         let before = ChainLink { seq: running.head.seq, hash: running.head.hash };
         let kept = std::mem::take(&mut made.entries);
         let mut since = self.parts.clock.monotonic();
         pass(CrashWindow::AfterCommit);
-        let places = self.confirm(running, made.link(), last).await?;
+        let places = self.confirm(running, records, last).await?;
         pass(CrashWindow::BeforeStore);
         self.status.end_phase(Phase::Confirm, &mut since, self.parts.clock.monotonic());
         self.adopt(running, made, last)?;
@@ -253,7 +260,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         running: &Running,
         works: &mut [Work],
         inputs: Vec<A::Input>,
-    ) -> Result<Option<(Made<A::Entry>, Offset)>, Setback> {
+    ) -> Result<Option<Proposed<A::Entry>>, Setback> {
         let mut since = self.parts.clock.monotonic();
         let (made, records) = self.decide(running, works, inputs)?;
         let parts = &mut self.parts;
@@ -277,7 +284,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         }
         let last = parts.log.commit().await?;
         self.status.end_phase(Phase::Commit, &mut since, parts.clock.monotonic());
-        Ok(Some((made, last)))
+        Ok(Some(Proposed { made, records, last }))
     }
 
     /// Decides the inputs of a batch one after the other, each on the state after the one before.
@@ -310,18 +317,18 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         Ok((made, records))
     }
 
-    /// Waits until the owner's own tail has shown the last entry with the expected hash. Inputs
-    /// that arrive meanwhile are kept for the next batch. Gives the places of the entries.
+    /// Waits until the owner's own tail has shown all entries of the batch, byte for byte, and none
+    /// between them: that is what their hashes say, for less. Inputs that arrive meanwhile are kept
+    /// for the next batch. Gives the places of the entries.
     async fn confirm(
         &mut self,
         running: &mut Running,
-        expected: ChainLink,
+        records: Vec<EntryRecord>,
         last: Offset,
     ) -> Result<Vec<Place>, Setback> {
-        let (mut places, mut polled) = (Vec::new(), 0_u32);
+        let (mut places, mut polled) = (Vec::with_capacity(records.len()), 0_u32);
         let deadline = self.parts.clock.monotonic() + CONFIRM_TIMEOUT;
-        let mut seen = ChainLink { seq: running.head.seq, hash: running.head.hash };
-        while seen.seq < expected.seq {
+        while let Some(expected) = records.get(places.len()) {
             if self.parts.clock.monotonic() >= deadline {
                 return Err(Setback::Rebuild("a commit does not show in the journal".to_owned()));
             }
@@ -332,15 +339,17 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
                     self.steer(running)?;
                 }
                 Ok(Some(LogRecord::Journal(journal))) => {
-                    let (key, value) = (&journal.record.key, &journal.record.value);
-                    let hash = seen.hash.link(key.as_deref(), value.as_deref());
-                    seen = ChainLink { seq: seen.seq + 1, hash };
-                    let (offset, timestamp_ms) =
-                        (journal.position.offset, journal.record.timestamp_ms);
-                    places.push(Place { offset, timestamp_ms });
-                    if journal.position.offset > last {
-                        break;
+                    let offset = journal.position.offset;
+                    let Record { timestamp_ms, key, value, .. } = journal.record;
+                    if key.as_ref() != Some(&expected.key)
+                        || value.as_ref() != Some(&expected.value)
+                        || offset > last
+                    {
+                        return Err(Setback::Rebuild(format!(
+                            "the journal shows another entry at {offset} than was committed"
+                        )));
                     }
+                    places.push(Place { offset, timestamp_ms });
                 }
                 Ok(None) | Err(LogError::Retry(_)) => is_due = true,
                 Err(error) => return Err(error.into()),
@@ -349,19 +358,17 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             // An aborted Kafka transaction leaves no records, only a place behind them. Asking for
             // it is a call to another thread.
             if (is_due || polled % ASK_POSITION_EVERY == 0)
-                && seen.seq < expected.seq
+                && places.len() < records.len()
                 && self.parts.log.position(Topic::Journal)? > last
             {
-                break;
+                return Err(Setback::Rebuild(format!(
+                    "the journal shows {} of {} entries that were committed",
+                    places.len(),
+                    records.len()
+                )));
             }
         }
-        if seen == expected {
-            return Ok(places);
-        }
-        Err(Setback::Rebuild(format!(
-            "the journal shows other entries than were committed: {} instead of {} at sequence {}",
-            seen.hash, expected.hash, seen.seq
-        )))
+        Ok(places)
     }
 
     /// One batch into the store: state, timers, positions and head; then memory follows.

@@ -22,11 +22,16 @@ use super::application::{EntryRecord, InputRecord, JournalRecord};
 /// The log, as shard i sees it.
 pub trait Log {
     /// Takes the shard over: fences any earlier owner, aborts its open Kafka transaction, and makes
-    /// this handle the one that may write. Whatever the handle did before is thrown away.
+    /// this handle the one that may write. Whatever the handle did before is thrown away. `Retry`
+    /// when the broker takes its time; the next call waits on.
     async fn init(&mut self) -> Result<(), LogError>;
 
-    /// Reads from these places on, and only there. Records polled but not yet returned are dropped.
-    async fn seek(&mut self, from: &ReadFrom) -> Result<(), LogError>;
+    /// Reads the journal from here on, and nothing else yet. Once after each `init`.
+    async fn read_journal(&mut self, from: Offset) -> Result<(), LogError>;
+
+    /// Reads inputs too, from these places on; the journal goes on where reading stands. Once after
+    /// each `init`.
+    async fn read_inputs(&mut self, from: &[(Topic, Offset)]) -> Result<(), LogError>;
 
     /// The next committed record of any partition that is read, waiting at most so long for it.
     async fn poll(&mut self, max_wait: Duration) -> Result<Option<LogRecord>, LogError>;
@@ -57,6 +62,10 @@ pub trait Log {
     /// Aborts the Kafka transaction.
     async fn abort(&mut self) -> Result<(), LogError>;
 
+    /// A Kafka transaction of positions alone: `Fenced` when the shard has another owner, which one
+    /// that has nothing to write does not notice otherwise.
+    async fn prove(&mut self, next: &[(Topic, Offset)]) -> Result<(), LogError>;
+
     /// The ends of these topics, in their order: the offset the next record will have.
     async fn end_offsets(
         &mut self,
@@ -79,15 +88,6 @@ pub enum Isolation {
     ReadCommitted,
     /// The high watermark.
     ReadUncommitted,
-}
-
-/// Where to read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadFrom {
-    /// The journal.
-    pub journal: Offset,
-    /// The inputs; none of them is read while restoring.
-    pub inputs: Vec<(Topic, Offset)>,
 }
 
 /// A record that was polled.

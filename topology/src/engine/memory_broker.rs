@@ -238,6 +238,19 @@ impl MemoryBroker {
         Ok(())
     }
 
+    /// A Kafka transaction of positions alone.
+    pub(super) fn prove(
+        &self,
+        (partition, epoch): (Partition, u64),
+        next: &[(Topic, Offset)],
+    ) -> Result<(), LogError> {
+        let mut broker = self.lock();
+        broker.owner(partition, epoch)?;
+        let next = next.iter().map(|(topic, next)| ((*topic, partition), *next));
+        broker.committed.extend(next);
+        Ok(())
+    }
+
     /// The next committed record at or after an offset, and the offset after it. Without a record,
     /// where reading stands now.
     pub(super) fn read(

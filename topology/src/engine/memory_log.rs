@@ -11,7 +11,7 @@ use schemas::{Offset, Partition, Topic};
 
 use super::application::EntryRecord;
 use super::clock::ManualClock;
-use super::log::{Isolation, Log, LogError, LogRecord, ReadFrom};
+use super::log::{Isolation, Log, LogError, LogRecord};
 use super::memory_broker::MemoryBroker;
 
 /// The log in memory, as one shard sees it.
@@ -40,10 +40,14 @@ impl Log for MemoryLog {
         Ok(())
     }
 
-    async fn seek(&mut self, from: &ReadFrom) -> Result<(), LogError> {
-        self.reading.clone_from(&from.inputs);
-        self.reading.push((Topic::Journal, from.journal));
-        self.paused.clear();
+    async fn read_journal(&mut self, from: Offset) -> Result<(), LogError> {
+        self.reading.push((Topic::Journal, from));
+        Ok(())
+    }
+
+    async fn read_inputs(&mut self, from: &[(Topic, Offset)]) -> Result<(), LogError> {
+        // Inputs first, as far as a poll has a choice.
+        self.reading.splice(0..0, from.iter().copied());
         Ok(())
     }
 
@@ -95,6 +99,10 @@ impl Log for MemoryLog {
 
     async fn abort(&mut self) -> Result<(), LogError> {
         self.broker.abort(self.partition, self.epoch)
+    }
+
+    async fn prove(&mut self, next: &[(Topic, Offset)]) -> Result<(), LogError> {
+        self.broker.prove((self.partition, self.epoch), next)
     }
 
     async fn end_offsets(

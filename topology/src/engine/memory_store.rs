@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::application::StateError;
 use super::overlay::Changes;
-use super::store::{Start, Store, StoreError, Visitor, all_columns};
+use super::store::{GoOn, Reading, Start, Store, StoreError, Visitor, all_columns};
 
 type Columns = BTreeMap<&'static str, BTreeMap<Vec<u8>, Vec<u8>>>;
 
@@ -80,6 +80,10 @@ impl Store for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    fn verify(&self, _go_on: &mut GoOn<'_>) -> Result<Option<Reading>, StateError> {
+        Ok(None)
     }
 
     fn reset(&mut self, reason: &str) -> Result<(), StoreError> {

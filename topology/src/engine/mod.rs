@@ -27,6 +27,7 @@ pub mod governor;
 mod intake;
 pub mod kafka;
 pub mod log;
+mod marks;
 pub mod memory_broker;
 pub mod memory_log;
 pub mod memory_store;
@@ -41,6 +42,7 @@ pub mod store;
 pub mod test_driver;
 pub mod timers;
 pub mod topology_description;
+pub mod verification;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use super::clock::Clock;
 use super::failure::{Setback, ShardError};
 use super::fold::{Positions, fold};
 use super::intake::Intake;
-use super::log::{Isolation, Log, LogError, LogRecord, ReadFrom};
+use super::log::{Isolation, Log, LogError, LogRecord};
 use super::overlay::{Changes, Overlay};
 use super::shard::{Running, Shard};
 use super::status::ShardState;
@@ -28,6 +28,8 @@ use crate::crash_window::{CrashWindow, pass};
 /// Entries and bytes of one write to the store while restoring.
 const CHUNK_ENTRIES: u64 = 4096;
 const CHUNK_BYTES: usize = 8 << 20;
+/// How long a broker may take to let a new owner begin, before everything is made anew.
+const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long markers of an open Kafka transaction may keep the journal's end from being readable.
 const STABLE_TIMEOUT: Duration = Duration::from_secs(30);
 const STABLE_POLL: Duration = Duration::from_millis(5);
@@ -49,15 +51,14 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
     /// Takes the shard over.
     pub(super) async fn take_over(&mut self) -> Result<Running, Setback> {
         self.status.enter(ShardState::Initializing);
-        self.parts.log.init().await?;
+        self.verify_store()?;
+        self.fence_predecessor().await?;
         pass(CrashWindow::AfterFencing);
         self.status.enter(ShardState::Restoring);
         let (head, positions) = self.restore().await?;
         self.check_inputs(&positions).await?;
-        self.parts
-            .log
-            .seek(&ReadFrom { journal: head.next_offset(), inputs: positions.iter().collect() })
-            .await?;
+        let inputs: Vec<_> = positions.iter().collect();
+        self.parts.log.read_inputs(&inputs).await?;
         let timers = TimerQueue::of(&self.parts.store)?;
         self.status.set_head(&head);
         self.status.set_timers(timers.len());
@@ -70,7 +71,19 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             intake: Intake::default(),
             slot: None,
             stall: None,
+            has_written: true,
         })
+    }
+
+    async fn fence_predecessor(&mut self) -> Result<(), Setback> {
+        let deadline = self.parts.clock.monotonic() + INIT_TIMEOUT;
+        loop {
+            match self.parts.log.init().await {
+                Err(LogError::Retry(_))
+                    if self.parts.clock.monotonic() < deadline && !self.parts.stop.is_raised() => {}
+                outcome => return Ok(outcome?),
+            }
+        }
     }
 
     /// Brings the store to the end of the journal.
@@ -97,7 +110,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             )));
         }
         let from = restore.head.applied.unwrap_or(Offset::ZERO);
-        self.parts.log.seek(&ReadFrom { journal: from, inputs: Vec::new() }).await?;
+        self.parts.log.read_journal(from).await?;
         let mut must_match = stored;
         let mut moved_at = self.parts.clock.monotonic();
         while self.parts.log.position(Topic::Journal)? < end {
@@ -137,6 +150,9 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             let stable = self.parts.log.end_offsets(&journal, Isolation::ReadCommitted).await?;
             if stable >= end {
                 return Ok(end.first().copied().unwrap_or_default());
+            }
+            if self.parts.stop.is_raised() {
+                return Err(Setback::Rebuild("the process stops".to_owned()));
             }
             if self.parts.clock.monotonic() >= deadline {
                 return Err(Setback::Rebuild("the journal's end stays in doubt".to_owned()));

@@ -3,10 +3,17 @@
 //! The newest rows are in memory and go to disk together, so that a row that changes often is
 //! written once: what is on disk is a whole prefix of the journal, at most some batches old. A kill
 //! loses those, and restoring reads them again; an orderly end writes them. Block cache and write
-//! buffers are shared by all stores of a process. A directory that cannot be read, or that belongs
-//! to something else, is moved aside and replaced by an empty one: the journal is the truth.
+//! buffers are shared by all stores of a process. A directory that cannot be read, that belongs to
+//! something else, or that is not whole, is moved aside and replaced by an empty one: the journal
+//! is the truth.
+//!
+//! Whole means: no column is behind another, and none lacks something from the middle. `RocksDB`
+//! notices a wrong byte, except in the length of a record: it takes that for the end of a log, and
+//! may then lose the newest files of one column and keep those of the others. So every column says
+//! itself, in a row that visitors are not shown, up to which entry it was written
+//! ([`super::marks`]).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,9 +24,13 @@ use rocksdb::{
 };
 
 use super::application::StateError;
+use super::marks::{MARK_PREFIX, Mark, agreed};
 use super::overlay::Changes;
 use super::rows::{RecentBounds, RecentRows};
-use super::store::{META, Start, Store, StoreError, StoreIdentity, Visitor, all_columns};
+use super::store::{
+    GoOn, Head, META, Reading, Start, Store, StoreError, StoreIdentity, Visitor, all_columns,
+};
+use super::verification::read_whole;
 
 const IDENTITY_KEY: &[u8] = b"identity";
 const ASIDE_SUFFIX: &str = "aside";
@@ -36,6 +47,20 @@ const INFO_LOG_BYTES: usize = 1 << 20;
 const INFO_LOG_FILES: usize = 2;
 /// Ten bits for each key: one lookup in a hundred of an absent key reads a block in vain.
 const BLOOM_BITS: f64 = 10.0;
+
+/// The share of a write buffer that its own filter takes: every new payment is looked up once in
+/// vain, which costs a search of the buffer otherwise.
+pub const MEMTABLE_BLOOM: f64 = 0.02;
+/// What is young will be merged and written again soon: compressing it is for what stays.
+pub const COMPRESSION: [DBCompressionType; 7] = [
+    DBCompressionType::None,
+    DBCompressionType::None,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+];
 
 /// Block cache and write buffers shared by all stores of a process.
 #[derive(Clone)]
@@ -66,6 +91,10 @@ pub struct RocksStore {
     /// Taken only while a reset replaces it.
     open: Option<DB>,
     recent: RefCell<RecentRows>,
+    /// What every column has on disk.
+    mark: Cell<Option<Mark>>,
+    /// Whether it was read since it was opened.
+    is_read: Cell<bool>,
 }
 
 /// What `RocksDB` says when another process, or this one, has the files open. Its errors name
@@ -86,19 +115,30 @@ impl RocksStore {
         application_columns: &[&'static str],
         memory: &StoreMemory,
     ) -> Result<Self, StoreError> {
-        let mut store = Self {
+        let mut store = Self::unopened(directory, identity, application_columns, memory);
+        match store.open_existing()? {
+            Ok(()) => {}
+            Err(reason) => store.reset(&reason)?,
+        }
+        Ok(store)
+    }
+
+    fn unopened(
+        directory: &Path,
+        identity: StoreIdentity,
+        application_columns: &[&'static str],
+        memory: &StoreMemory,
+    ) -> Self {
+        Self {
             directory: directory.to_owned(),
             identity,
             columns: all_columns(application_columns),
             memory: memory.clone(),
             open: None,
             recent: RefCell::new(RecentRows::new(RECENT)),
-        };
-        match store.open_existing()? {
-            Ok(()) => {}
-            Err(reason) => store.reset(&reason)?,
+            mark: Cell::new(None),
+            is_read: Cell::new(false),
         }
-        Ok(store)
     }
 
     /// Opens what is there. The inner error says why it must not be used.
@@ -116,21 +156,50 @@ impl RocksStore {
             Err(error) => return self.judge(&error).map(Err),
         };
         self.open = Some(database);
+        self.is_read.set(false);
+        Ok(self.check())
+    }
+
+    /// Whether what was opened is this store, and whole; a new one is made this store. Otherwise
+    /// why not.
+    fn check(&self) -> Result<(), String> {
+        let text = |error: StateError| error.to_string();
         let wanted = self.identity.text();
-        match self.get(META, IDENTITY_KEY) {
-            Ok(Some(found)) if found == wanted.as_bytes() => Ok(Ok(())),
-            Ok(Some(found)) => {
-                let found = String::from_utf8_lossy(&found).into_owned();
-                Ok(Err(format!("it is the store of {found}, not of {wanted}")))
-            }
-            Ok(None) => {
+        let found = self.get(META, IDENTITY_KEY).map_err(text)?;
+        let found = found.map(|found| String::from_utf8_lossy(&found).into_owned());
+        if let Some(found) = found.as_ref().filter(|found| **found != wanted) {
+            return Err(format!("it is the store of {found}, not of {wanted}"));
+        }
+        self.mark.set(agreed(&self.marks().map_err(text)?)?);
+        match (found, self.mark.get()) {
+            (Some(_), Some(_)) => Ok(()),
+            (Some(_), None) => Err("it does not say how far it was written".to_owned()),
+            (None, Some(_)) => Err("it does not say whose it is".to_owned()),
+            (None, None) => {
                 let mut changes = Changes::default();
                 changes.put(META, IDENTITY_KEY.to_vec(), wanted.into_bytes());
-                let written = self.write(changes).and_then(|()| self.flush());
-                Ok(written.map_err(|error| error.to_string()))
+                self.write(changes).and_then(|()| self.flush()).map_err(text)
             }
-            Err(error) => Ok(Err(error.to_string())),
         }
+    }
+
+    /// The marks of every column.
+    fn marks(&self) -> Result<Vec<(&'static str, Vec<Mark>)>, StateError> {
+        let database = self.database()?;
+        let from = IteratorMode::From(MARK_PREFIX, Direction::Forward);
+        let mut all = Vec::with_capacity(self.columns.len());
+        for &column in &self.columns {
+            let mut marks = Vec::new();
+            for row in database.iterator_cf(Self::column(database, column)?, from) {
+                let (key, _) = row.map_err(|error| unreadable(&error))?;
+                match Mark::parse(&key) {
+                    Some(mark) => marks.push(mark),
+                    None => break,
+                }
+            }
+            all.push((column, marks));
+        }
+        Ok(all)
     }
 
     /// Whether an error on opening condemns the bytes, or only says that now is not the time.
@@ -166,10 +235,11 @@ impl RocksStore {
 
     /// Writes what is in memory only.
     fn flush(&self) -> Result<(), StateError> {
-        let mut recent = self.recent.borrow_mut();
-        if recent.unwritten().is_empty() {
+        if self.recent.borrow().unwritten().is_empty() {
             return Ok(());
         }
+        let mark = Mark::of(Head::of(self)?.as_ref());
+        let mut recent = self.recent.borrow_mut();
         let database = self.database()?;
         let mut batch = WriteBatch::default();
         for (column, rows) in recent.unwritten().sorted() {
@@ -181,8 +251,16 @@ impl RocksStore {
                 }
             }
         }
+        for name in &self.columns {
+            let column = Self::column(database, name)?;
+            if let Some(before) = self.mark.get().filter(|before| *before != mark) {
+                batch.delete_cf(column, before.key());
+            }
+            batch.put_cf(column, mark.key(), []);
+        }
         database.write(batch).map_err(|error| unreadable(&error))?;
         recent.note_written();
+        self.mark.set(Some(mark));
         Ok(())
     }
 
@@ -231,7 +309,9 @@ fn column_options(memory: &StoreMemory) -> Options {
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_compression_per_level(&COMPRESSION);
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
+    options.set_memtable_whole_key_filtering(true);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options
 }
@@ -263,7 +343,7 @@ impl Store for RocksStore {
         };
         for row in database.iterator_cf(column, mode) {
             let (key, value) = row.map_err(|error| unreadable(&error))?;
-            if visitor(&key, &value).is_break() {
+            if Mark::parse(&key).is_none() && visitor(&key, &value).is_break() {
                 break;
             }
         }
@@ -275,9 +355,18 @@ impl Store for RocksStore {
         if is_full { self.flush() } else { Ok(()) }
     }
 
+    fn verify(&self, go_on: &mut GoOn<'_>) -> Result<Option<Reading>, StateError> {
+        if self.is_read.replace(true) {
+            return Ok(None);
+        }
+        let reading = read_whole(self.database()?, &self.columns, go_on);
+        reading.map(Some).map_err(|error| unreadable(&error))
+    }
+
     fn reset(&mut self, reason: &str) -> Result<(), StoreError> {
         self.open = None;
         self.recent.borrow_mut().clear();
+        self.mark.set(None);
         let aside = self.move_aside().map_err(|error| self.unusable(&error))?;
         tracing::error!(
             store = %self.directory.display(),
@@ -300,7 +389,7 @@ impl Store for RocksStore {
 mod tests {
     use super::*;
     use crate::engine::store::digest;
-    use schemas::{Partition, Topic};
+    use schemas::{Offset, Partition, Topic};
     use std::ops::ControlFlow;
 
     fn identity(partition: i32) -> StoreIdentity {
@@ -353,6 +442,51 @@ mod tests {
         let store = open(&directory, 1);
         assert_eq!(store.get("counters", b"a"), Ok(None));
         assert!(root.path().join("shard.aside").is_dir());
+    }
+
+    #[test]
+    fn a_store_that_is_not_whole_is_moved_aside_with_the_reason() {
+        let mark = |seq| Mark::of(Some(&head(seq))).key().to_vec();
+        for (column, lost, found, reason) in [
+            ("timers", Some(mark(9)), Some(mark(4)), "column timers up to entry 4"),
+            ("timers", None, Some(mark(4)), "column timers lacks something between"),
+            ("timers", Some(mark(9)), None, "column timers up to no entry"),
+            (META, Some(IDENTITY_KEY.to_vec()), None, "it does not say whose it is"),
+        ] {
+            let root = tempfile::tempdir().expect("a directory");
+            let directory = root.path().join("shard");
+            let mut changes = Changes::default();
+            changes.put("counters", b"a".to_vec(), b"1".to_vec());
+            head(9).put(&mut changes);
+            open(&directory, 0).write(changes).expect("writes");
+            alter(&directory, column, lost, found);
+            let memory = StoreMemory::of_bytes(8 << 20);
+            let mut store = RocksStore::unopened(&directory, identity(0), &["counters"], &memory);
+            let refused = store.open_existing().expect("nobody has it open");
+            let refused = refused.expect_err("it is not whole");
+            assert!(refused.contains(reason), "{refused:?} does not say {reason:?}");
+            drop(store);
+            assert_eq!(open(&directory, 0).get("counters", b"a"), Ok(None), "{reason}");
+            assert!(root.path().join("shard.aside").is_dir(), "{reason}");
+        }
+    }
+
+    /// Does to a column what no store does.
+    fn alter(directory: &Path, column: &str, lost: Option<Vec<u8>>, found: Option<Vec<u8>>) {
+        let database = DB::open_cf(&Options::default(), directory, all_columns(&["counters"]));
+        let database = database.expect("nobody has it open");
+        let column = database.cf_handle(column).expect("a column");
+        if let Some(lost) = lost {
+            database.delete_cf(column, lost).expect("writes");
+        }
+        if let Some(found) = found {
+            database.put_cf(column, found, []).expect("writes");
+        }
+    }
+
+    fn head(seq: u64) -> Head {
+        let genesis = Head::genesis(&identity(0).journal, identity(0).partition);
+        Head { applied: Some(Offset::ZERO), seq, ..genesis }
     }
 
     #[test]

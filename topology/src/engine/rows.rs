@@ -2,7 +2,8 @@
 //!
 //! [`Rows`] is one set. [`RecentRows`] stands before a database: it keeps what was changed and is
 //! not written yet, so that a row that changes often is written once, and what was written last, so
-//! that it need not be read. Neither knows what the bytes mean.
+//! that it need not be read. Rows that are written once and hardly ever read are *appended*: they
+//! are not found by key before they are in the database. Neither knows what the bytes mean.
 
 use std::collections::HashMap;
 use std::mem;
@@ -13,13 +14,18 @@ pub type Change = Option<Vec<u8>>;
 /// A key and what became of it.
 pub type Row<'a> = (&'a [u8], Option<&'a [u8]>);
 
-type Column = HashMap<Vec<u8>, Change, foldhash::fast::RandomState>;
+#[derive(Debug, Default)]
+struct Column {
+    name: &'static str,
+    changed: HashMap<Vec<u8>, Change, foldhash::fast::RandomState>,
+    appended: Vec<(Vec<u8>, Vec<u8>)>,
+}
 
 /// Changed rows, by column.
 #[derive(Debug, Default)]
 pub struct Rows {
     /// About ten: a list is searched faster than a map.
-    columns: Vec<(&'static str, Column)>,
+    columns: Vec<Column>,
     weight: usize,
 }
 
@@ -27,13 +33,18 @@ impl Rows {
     /// Sets a key, or removes it.
     pub fn insert(&mut self, column: &'static str, key: Vec<u8>, change: Change) {
         self.weight += key.len() + change.as_ref().map_or(0, Vec::len);
-        self.column(column).insert(key, change);
+        self.column(column).changed.insert(key, change);
+    }
+
+    /// Sets a key that is set this once, and not found by [`Self::get`].
+    pub fn append(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
+        self.weight += key.len() + value.len();
+        self.column(column).appended.push((key, value));
     }
 
     /// What is known of a key; `None` when nothing is.
     pub fn get(&self, column: &str, key: &[u8]) -> Option<&Change> {
-        let (_, rows) = self.columns.iter().find(|(name, _)| *name == column)?;
-        rows.get(key)
+        self.columns.iter().find(|known| known.name == column)?.changed.get(key)
     }
 
     /// Bytes of keys and values, roughly: a key that changes twice counts twice.
@@ -49,33 +60,35 @@ impl Rows {
     /// Takes over what `newer` knows.
     pub fn absorb(&mut self, newer: Self) {
         self.weight += newer.weight;
-        for (name, rows) in newer.columns {
-            let column = self.column(name);
-            if column.is_empty() {
-                *column = rows;
+        for newer in newer.columns {
+            let column = self.column(newer.name);
+            if column.changed.is_empty() {
+                column.changed = newer.changed;
             } else {
-                column.extend(rows);
+                column.changed.extend(newer.changed);
             }
+            column.appended.extend(newer.appended);
         }
     }
 
     /// All rows, column by column, in the order of their keys: a database takes them fastest so.
     pub fn sorted(&self) -> impl Iterator<Item = (&'static str, Vec<Row<'_>>)> {
-        self.columns.iter().map(|(name, rows)| {
-            let mut sorted: Vec<Row<'_>> = Vec::with_capacity(rows.len());
-            sorted.extend(rows.iter().map(|(key, change)| (key.as_slice(), change.as_deref())));
+        self.columns.iter().map(|Column { name, changed, appended }| {
+            let mut sorted: Vec<Row<'_>> = Vec::with_capacity(changed.len() + appended.len());
+            sorted.extend(changed.iter().map(|(key, change)| (key.as_slice(), change.as_deref())));
+            sorted.extend(appended.iter().map(|(key, value)| (&key[..], Some(&value[..]))));
             sorted.sort_unstable_by_key(|(key, _)| *key);
             (*name, sorted)
         })
     }
 
     fn column(&mut self, name: &'static str) -> &mut Column {
-        let index =
-            self.columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-                self.columns.push((name, Column::default()));
-                self.columns.len() - 1
-            });
-        &mut self.columns[index].1
+        let index = self.columns.iter().position(|known| known.name == name);
+        let index = index.unwrap_or_else(|| {
+            self.columns.push(Column { name, ..Column::default() });
+            self.columns.len() - 1
+        });
+        &mut self.columns[index]
     }
 }
 
@@ -156,6 +169,19 @@ mod tests {
         let sorted: Vec<_> = all.sorted().collect();
         let wanted: Vec<Row<'_>> = vec![(b"a", Some(b"1")), (b"b", None), (b"c", Some(b"2"))];
         assert_eq!(sorted, [(COLUMN, wanted)]);
+    }
+
+    #[test]
+    fn what_is_appended_is_written_in_its_place_and_not_looked_up() {
+        let mut all = rows(&[("b", Some("1"))]);
+        all.append(COLUMN, b"c".to_vec(), b"2".to_vec());
+        let mut newer = Rows::default();
+        newer.append(COLUMN, b"a".to_vec(), b"3".to_vec());
+        all.absorb(newer);
+        assert_eq!(all.get(COLUMN, b"c"), None);
+        let wanted: Vec<Row<'_>> = vec![(b"a", Some(b"3")), (b"b", Some(b"1")), (b"c", Some(b"2"))];
+        assert_eq!(all.sorted().collect::<Vec<_>>(), [(COLUMN, wanted)]);
+        assert_eq!(all.weight(), 6);
     }
 
     #[test]

@@ -32,8 +32,10 @@ const IDLE_WAIT: Duration = Duration::from_millis(100);
 const BARRIER_WAIT: Duration = Duration::from_millis(20);
 /// Due timers in one batch, beside its inputs: a flood of them must not keep inputs waiting.
 const MAX_BATCH_TIMERS: usize = 64;
-/// How often the lag is read from the broker: it costs a request.
-const LAG_EVERY: Duration = Duration::from_secs(5);
+/// How often a shard that has written nothing asks whether it is still the owner, and the lag is
+/// read: each costs a request or two. Between two owners who are both idle the shard changes hands
+/// at this pace, so that [`MAX_FENCES`] come within their window with time to spare.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Inputs that are there and do not come for so long: the client has lost its way to the broker
 /// without saying so.
@@ -111,7 +113,7 @@ pub struct Shard<A: Application, L, S, C> {
     /// Failures since the last batch that was handled.
     pub(super) failures: u32,
     pub(super) store_resets: u32,
-    lag_read_at: Option<Duration>,
+    looked_at: Option<Duration>,
 }
 
 /// What a running shard remembers of its committed state, and what it has polled.
@@ -125,6 +127,8 @@ pub(super) struct Running {
     pub(super) slot: Option<Duration>,
     /// Since when inputs are there and reading stands at these places.
     pub(super) stall: Option<(Duration, Vec<Offset>)>,
+    /// The log has taken something from this owner since the last look.
+    pub(super) has_written: bool,
 }
 
 impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
@@ -139,7 +143,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             fences: VecDeque::new(),
             failures: 0,
             store_resets: 0,
-            lag_read_at: None,
+            looked_at: None,
         }
     }
 
@@ -202,10 +206,13 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
             running.slot = None;
             match self.handle(running, records, timers).await? {
                 0 => Step::Idle,
-                entries => Step::Handled(entries),
+                entries => {
+                    running.has_written = true;
+                    Step::Handled(entries)
+                }
             }
         };
-        self.read_lag(running).await?;
+        self.look(running).await?;
         Ok(step)
     }
 
@@ -232,7 +239,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
                 }
                 Ok(Some(LogRecord::Journal(record))) => {
                     let place = record.position;
-                    return Err(Setback::Rebuild(format!("{place} was written by somebody else")));
+                    return Err(Setback::Fenced(format!("{place} was written by somebody else")));
                 }
                 Ok(None) if wait.is_zero() => return Ok(()),
                 Ok(None) => {}
@@ -307,13 +314,20 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         Ok(true)
     }
 
-    /// Reads the lag now and then. A broker that does not answer is no setback here.
-    async fn read_lag(&mut self, running: &mut Running) -> Result<(), Setback> {
+    /// Now and then: is this still the owner, and how far behind? Only for the lag may the broker
+    /// owe the answer.
+    async fn look(&mut self, running: &mut Running) -> Result<(), Setback> {
         let now = self.parts.clock.monotonic();
-        if self.lag_read_at.is_some_and(|at| now < at + LAG_EVERY) {
+        if self.looked_at.is_some_and(|at| now < at + LOOK_EVERY) {
             return Ok(());
         }
-        self.lag_read_at = Some(now);
+        self.looked_at = Some(now);
+        if !std::mem::take(&mut running.has_written) {
+            let next: Vec<_> = running.positions.iter().collect();
+            self.parts.log.prove(&next).await?;
+            self.failures = 0;
+            self.status.set_error(None);
+        }
         match self.parts.log.end_offsets(&Topic::INPUTS, Isolation::ReadCommitted).await {
             Ok(ends) => {
                 self.watch_for_a_stall(running, &ends, now)?;

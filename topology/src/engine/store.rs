@@ -28,6 +28,18 @@ const HEAD_LENGTH: usize = 8 + 8 + 8 + 32;
 /// Is shown keys and values, until it breaks.
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
+/// Is asked whether to go on.
+pub type GoOn<'a> = dyn FnMut() -> ControlFlow<()> + 'a;
+
+/// What was read of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// So many rows.
+    pub rows: u64,
+    /// Every one, or as many as there was time for.
+    pub is_whole: bool,
+}
+
 /// Columns of keys and values.
 pub trait Store {
     /// The value of a key.
@@ -52,6 +64,13 @@ pub trait Store {
     /// # Errors
     /// [`StateError::Unreadable`]; then it is not known which of the two happened.
     fn write(&self, changes: Changes) -> Result<(), StateError>;
+
+    /// Reads all of it, once after it was opened; `None` when it has been read. Asks now and then
+    /// whether to go on, and breaks off when not.
+    ///
+    /// # Errors
+    /// [`StateError::Unreadable`] when the store is damaged.
+    fn verify(&self, go_on: &mut GoOn<'_>) -> Result<Option<Reading>, StateError>;
 
     /// Starts over with nothing. What was there is kept aside for a person to look at.
     ///

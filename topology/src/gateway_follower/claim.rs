@@ -71,6 +71,7 @@ impl Claim {
             gateway: gateway.clone(),
             outcome: GatewayOutcome::OutcomeUnknown { reason },
             evidence: None,
+            notification_id: String::new(),
             observed_at: now,
             correlation_id: String::new(),
         }

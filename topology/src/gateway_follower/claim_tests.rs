@@ -57,6 +57,7 @@ fn asked(number: u8) -> Entry {
         not_after: Timestamp::default(),
         conclusive_after: Timestamp::default(),
         correlation_id: String::new(),
+        refund: None,
     };
     let events = vec![Event::GatewayOperationRequested(request)];
     entry(InputBody::TimerFired {}, Decision::accepted(), events)
@@ -68,6 +69,7 @@ fn answered(number: u8) -> Entry {
         operation_id: operation(number),
         operation_seq: 1,
         proof: Proof::Nothing,
+        refund_id: None,
     })];
     entry(InputBody::TimerFired {}, Decision::accepted(), events)
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use connectors::gateway::client::GatewayClient;
-use connectors::gateway::operation::OperationRequest;
+use connectors::gateway::operation::{OperationKind, OperationRequest};
 use processors::policy::PlaintextRule;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
@@ -249,6 +249,10 @@ async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
         let reason = format!("no gateway {} is configured here", request.gateway);
         return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
     }
+    let Some(kind) = OperationKind::of(request.operation) else {
+        let reason = format!("no client for {:?} at {}", request.operation, request.gateway);
+        return (GatewayOutcome::NotSent { reason }, None);
+    };
     // The call's time begins before the look at the clock: a process that is stopped in between
     // finds the time used up when it wakes.
     let begun = Instant::now();
@@ -257,7 +261,7 @@ async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
     }
     pass(CrashWindow::BeforeCall);
     let (_call, hop) = (follower.calls.enter(), hops::call(request));
-    let mut asked = operation(request, begun, follower.call_timeout);
+    let mut asked = operation(kind, request, begun, follower.call_timeout);
     asked.traceparent = hop.traceparent();
     let answer = follower.gateway.perform(&asked).await;
     hop.answered(&answer.outcome);
@@ -283,6 +287,7 @@ async fn report(follower: &GatewayFollower, turn: Turn, (outcome, evidence): Ans
         evidence,
         observed_at: wall_clock::now(),
         correlation_id: request.correlation_id,
+        notification_id: String::new(),
     };
     offer(follower, &result).await;
 }
@@ -303,15 +308,17 @@ async fn offer(follower: &GatewayFollower, result: &GatewayResult) {
 }
 
 fn operation(
+    kind: OperationKind,
     request: &GatewayOperationRequested,
     begun: Instant,
     call_timeout: Duration,
 ) -> OperationRequest {
     OperationRequest {
-        kind: request.operation.into(),
+        kind,
         attempt_id: Uuid::from_bytes(*request.operation_id.as_bytes()),
         payment_id: Uuid::from_bytes(*request.payment_id.as_bytes()),
         idempotency_key: request.operation_id.to_string(),
+        charge_reference: None,
         amount_minor: request.amount.minor(),
         currency: request.currency.code().to_owned(),
         traceparent: None,

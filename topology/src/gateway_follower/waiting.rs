@@ -91,6 +91,7 @@ mod tests {
             not_after: Timestamp::from_millis(not_after),
             conclusive_after: Timestamp::from_millis(not_after),
             correlation_id: String::new(),
+            refund: None,
         }
     }
 

@@ -61,10 +61,13 @@ labels! {
     Endpoint "endpoint" "the template of a route, or `none` when no route matched";
     Status "status" "the HTTP status";
     StoreOperation "operation" "`append`, `commit`, `abort`, `restore`, `read`";
-    Retried "operation" "`submit`, `inquire` (at a gateway), `batch` (a Kafka transaction)";
-    Input "input" "`command`, `operation`, `gateway_result`, `timer`, `unreadable`";
+    Retried "operation" "`submit`, `inquire`, `refund`, `inquire_refund` (at a gateway), `batch` \
+        (a Kafka transaction)";
+    Input "input" "`command`, `operation`, `gateway_result`, `transfer_leg`, `timer`, \
+        `unreadable`";
     Verdict "verdict" "`accepted`, `replayed`, `refused`";
-    GatewayOperation "operation" "`submit`, `inquire`";
+    GatewayOperation "operation" "`submit`, `inquire`, `refund`, `inquire_refund`, `notify`, \
+        `notify_refund`";
     Outcome "outcome" "`succeeded`, `declined`, `not_sent`, `expired_unsent`, `unknown`, \
         `not_found`";
     Shard "shard" "the number of a partition";

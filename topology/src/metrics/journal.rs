@@ -15,10 +15,12 @@ use super::catalogue::Metric;
 use super::exposure::{Exposure, Followed};
 use super::registry::Metrics;
 
-const INPUTS: [&str; 5] = ["command", "operation", "gateway_result", "timer", "unreadable"];
+const INPUTS: [&str; 6] =
+    ["command", "operation", "gateway_result", "timer", "unreadable", "transfer_leg"];
 const VERDICTS: [&str; 3] = ["accepted", "replayed", "refused"];
 const WALLET_OPERATIONS: [&str; 5] = ["opened", "deposited", "held", "posted", "voided"];
-const OPERATIONS: [&str; 2] = ["submit", "inquire"];
+const OPERATIONS: [&str; 6] =
+    ["submit", "inquire", "refund", "inquire_refund", "notify", "notify_refund"];
 const OUTCOMES: [&str; 6] =
     ["succeeded", "declined", "not_sent", "expired_unsent", "unknown", "not_found"];
 
@@ -185,6 +187,10 @@ impl JournalMeter {
                     GatewayOperationKind::Submit if request.operation_seq == 1 => {}
                     GatewayOperationKind::Submit => self.retries[0].inc(),
                     GatewayOperationKind::Inquire => self.retries[1].inc(),
+                    GatewayOperationKind::Refund if request.operation_seq == 1 => {}
+                    GatewayOperationKind::Refund => self.retries[2].inc(),
+                    GatewayOperationKind::InquireRefund => self.retries[3].inc(),
+                    GatewayOperationKind::Notify | GatewayOperationKind::NotifyRefund => {}
                 },
                 Event::PaymentCompleted(completed) => {
                     self.successes.count(Some(&completed.gateway));
@@ -198,7 +204,35 @@ impl JournalMeter {
                 Event::AttemptStarted(_)
                 | Event::GatewayOperationAnswered(_)
                 | Event::ResendScheduled(_)
-                | Event::PaymentInDoubt(_) => {}
+                | Event::PaymentInDoubt(_)
+                | Event::WalletFrozen(_)
+                | Event::WalletUnfrozen(_)
+                | Event::WalletClosed(_)
+                | Event::LimitsSet(_)
+                | Event::WithdrawalRecorded(_)
+                | Event::DepositReversed(_)
+                | Event::WithdrawalReversed(_)
+                | Event::SuspenseBooked(_)
+                | Event::AttemptAbandoned(_)
+                | Event::PaymentReviewRequested(_)
+                | Event::PaymentResolved(_)
+                | Event::CancelRequested(_)
+                | Event::PaymentCancelled(_)
+                | Event::RefundRequested(_)
+                | Event::RefundResendScheduled(_)
+                | Event::RefundInDoubt(_)
+                | Event::RefundReviewRequested(_)
+                | Event::RefundResolved(_)
+                | Event::RefundSucceeded(_)
+                | Event::RefundFailed(_)
+                | Event::TransferRequested(_)
+                | Event::TransferHeld(_)
+                | Event::TransferLegRequested(_)
+                | Event::TransferCredited(_)
+                | Event::TransferRefused(_)
+                | Event::TransferCompleted(_)
+                | Event::TransferFailed(_)
+                | Event::PolicyAdopted(_) => {}
             }
         }
     }
@@ -211,12 +245,17 @@ impl JournalMeter {
                 let operation = match result.operation {
                     GatewayOperationKind::Submit => 0,
                     GatewayOperationKind::Inquire => 1,
+                    GatewayOperationKind::Refund => 2,
+                    GatewayOperationKind::InquireRefund => 3,
+                    GatewayOperationKind::Notify => 4,
+                    GatewayOperationKind::NotifyRefund => 5,
                 };
                 self.results[operation][outcome_index(&result.outcome)].inc();
                 2
             }
             InputBody::TimerFired {} => 3,
             InputBody::Unreadable(_) => 4,
+            InputBody::TransferLeg(_) => 5,
         };
         let verdict = match entry.decision.verdict {
             Verdict::Accepted => 0,
@@ -280,7 +319,35 @@ fn gateway_of(entry: &Entry) -> Option<&GatewayName> {
         | Event::PaymentInDoubt(_)
         | Event::PaymentCompleted(_)
         | Event::PaymentFailed(_)
-        | Event::DiscrepancyRecorded(_) => None,
+        | Event::DiscrepancyRecorded(_)
+        | Event::WalletFrozen(_)
+        | Event::WalletUnfrozen(_)
+        | Event::WalletClosed(_)
+        | Event::LimitsSet(_)
+        | Event::WithdrawalRecorded(_)
+        | Event::DepositReversed(_)
+        | Event::WithdrawalReversed(_)
+        | Event::SuspenseBooked(_)
+        | Event::AttemptAbandoned(_)
+        | Event::PaymentReviewRequested(_)
+        | Event::PaymentResolved(_)
+        | Event::CancelRequested(_)
+        | Event::PaymentCancelled(_)
+        | Event::RefundRequested(_)
+        | Event::RefundResendScheduled(_)
+        | Event::RefundInDoubt(_)
+        | Event::RefundReviewRequested(_)
+        | Event::RefundResolved(_)
+        | Event::RefundSucceeded(_)
+        | Event::RefundFailed(_)
+        | Event::TransferRequested(_)
+        | Event::TransferHeld(_)
+        | Event::TransferLegRequested(_)
+        | Event::TransferCredited(_)
+        | Event::TransferRefused(_)
+        | Event::TransferCompleted(_)
+        | Event::TransferFailed(_)
+        | Event::PolicyAdopted(_) => None,
     })
 }
 

@@ -48,6 +48,7 @@ use crate::wall_clock;
 
 use background::Background;
 use health::ProcessHealth;
+use start::Parts;
 
 /// What every part of the process shares.
 pub(crate) struct Shared {
@@ -104,26 +105,24 @@ pub async fn run(
     let (report, mut ended) = mpsc::channel::<anyhow::Error>(8);
     health::probe(&shared);
     shared.background.spawn(health::watch_writer(shared.writer.clone(), report.clone()));
-    let parts = start::parts(Arc::clone(&shared), report);
-    tokio::pin!(parts);
-    tokio::pin!(shutdown);
-    let mut running = None;
-    let outcome = loop {
-        tokio::select! {
-            () = &mut shutdown => break Ok(()),
-            Some(error) = ended.recv() => break Err(error),
-            _ = &mut api => break Err(anyhow::anyhow!("HTTP ended")),
-            started = &mut parts, if running.is_none() => match started {
-                Ok(parts) => {
-                    let roles = shared.settings.roles.iter().map(|role| role.label());
-                    let roles = roles.collect::<Vec<_>>().join(",");
-                    let (listen, shards) = (shared.settings.listen, &shared.settings.shards);
-                    let metrics = metrics_address;
-                    tracing::info!(%listen, %metrics, roles, %shards, "Holdfast runs.");
-                    running = Some(parts);
-                }
-                Err(error) => break Err(error),
-            },
+    let mut parts = Parts::default();
+    let outcome = {
+        let starting = parts.start(&shared, &report);
+        tokio::pin!(starting, shutdown);
+        let mut is_running = false;
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break Ok(()),
+                Some(error) = ended.recv() => break Err(error),
+                _ = &mut api => break Err(anyhow::anyhow!("HTTP ended")),
+                started = &mut starting, if !is_running => match started {
+                    Ok(()) => {
+                        say_that_it_runs(&shared.settings, metrics_address);
+                        is_running = true;
+                    }
+                    Err(error) => break Err(error),
+                },
+            }
         }
     };
     tracing::info!("Stopping: no more requests are taken.");
@@ -134,9 +133,7 @@ pub async fn run(
         api.await.context("HTTP panicked").and_then(|served| Ok(served?))
     };
     pass(CrashWindow::ApiStopped);
-    if let Some(parts) = running {
-        parts.stop().await;
-    }
+    parts.stop().await;
     pass(CrashWindow::FollowersStopped);
     shared.background.stop().await;
     if let Err(error) = measured.await {
@@ -151,6 +148,12 @@ pub async fn run(
     .await?;
     tracing::info!("Stopped.");
     outcome.and(drained)
+}
+
+fn say_that_it_runs(settings: &RunSettings, metrics: SocketAddr) {
+    let roles = settings.roles.iter().map(|role| role.label()).collect::<Vec<_>>().join(",");
+    let (listen, shards) = (settings.listen, &settings.shards);
+    tracing::info!(%listen, %metrics, roles, %shards, "Holdfast runs.");
 }
 
 /// Completes when it is true, or when nobody can make it true any more.

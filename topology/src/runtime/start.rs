@@ -26,7 +26,8 @@ const STORE_MEMORY_BYTES: usize = 256 << 20;
 /// The wait before a broker that was away is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
-/// The parts that run.
+/// The parts that run. Filled while they start, so that a stop half way finds what there is.
+#[derive(Default)]
 pub(super) struct Parts {
     followers: Option<Followers>,
     shards: Option<RunningShards>,
@@ -38,6 +39,39 @@ struct RunningShards {
 }
 
 impl Parts {
+    /// Starts everything that needs Kafka and that the roles need. Whatever ends by itself later is
+    /// reported. Cut off wherever it waits, it leaves nothing running but what is in here.
+    pub async fn start(
+        &mut self,
+        shared: &Arc<Shared>,
+        report: &mpsc::Sender<anyhow::Error>,
+    ) -> anyhow::Result<()> {
+        let topics = topics(shared).await?;
+        for topic in &topics.created {
+            tracing::info!(%topic, "A topic was created.");
+        }
+        let ledger = register(shared, report).await?;
+        let settings = &shared.settings;
+        if settings.has(Role::Api) || settings.has(Role::Gateway) {
+            self.followers = Some(Followers::start(shared, &ledger, report).await?);
+        }
+        if settings.has(Role::Ledger) {
+            if let Some(followers) = &self.followers {
+                // Shards that run while the tail is far behind would ask the gateway follower for
+                // what it cannot do in time.
+                followers.near(shared).await;
+            }
+            let running = start_shards(shared, &ledger, self.followers.as_ref())?;
+            shared.health.note_shards(running.statuses().to_vec());
+            let governor = Arc::clone(running.governor());
+            metrics::watch_shards(&shared.metrics, running.statuses().to_vec(), governor);
+            let (stop, stopped) = mpsc::channel(1);
+            let task = tokio::spawn(watch(running, stopped, report.clone()));
+            self.shards = Some(RunningShards { stop, task });
+        }
+        Ok(())
+    }
+
     /// Stops the shards after their batches, then the tail and its followers.
     pub async fn stop(self) {
         if let Some(shards) = self.shards {
@@ -52,40 +86,6 @@ impl Parts {
             followers.stop().await;
         }
     }
-}
-
-/// Starts everything that needs Kafka and that the roles need. Whatever ends by itself later is
-/// reported.
-pub(super) async fn parts(
-    shared: Arc<Shared>,
-    report: mpsc::Sender<anyhow::Error>,
-) -> anyhow::Result<Parts> {
-    let topics = topics(&shared).await?;
-    for topic in &topics.created {
-        tracing::info!(%topic, "A topic was created.");
-    }
-    let ledger = register(&shared, &report).await?;
-    let settings = &shared.settings;
-    let mut followers = None;
-    if settings.has(Role::Api) || settings.has(Role::Gateway) {
-        followers = Some(Followers::start(&shared, &ledger, &report).await?);
-    }
-    let mut shards = None;
-    if settings.has(Role::Ledger) {
-        if let Some(followers) = &followers {
-            // Shards that run while the tail is far behind would ask the gateway follower for what
-            // it cannot do in time.
-            followers.near(&shared).await;
-        }
-        let running = start_shards(&shared, &ledger, followers.as_ref())?;
-        shared.health.note_shards(running.statuses().to_vec());
-        let governor = Arc::clone(running.governor());
-        metrics::watch_shards(&shared.metrics, running.statuses().to_vec(), governor);
-        let (stop, stopped) = mpsc::channel(1);
-        let task = tokio::spawn(watch(running, stopped, report.clone()));
-        shards = Some(RunningShards { stop, task });
-    }
-    Ok(Parts { followers, shards })
 }
 
 /// Creates and checks the topics, waiting for a broker that is away.

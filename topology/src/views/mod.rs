@@ -6,10 +6,13 @@
 
 mod batch;
 mod follower;
+mod numbers;
 mod outcomes;
 mod queries;
 mod store;
+mod suspense;
 mod timeline;
+mod transfer_holds;
 
 pub use follower::{apply, run};
 pub use queries::PaymentViews;

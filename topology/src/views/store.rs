@@ -2,11 +2,15 @@
 //!
 //! There is no write-ahead log: the journal is one. All columns are flushed together, so that rows
 //! and heads always belong together; after a kill the follower reads on from the last flush, which
-//! is at most one set of write buffers ago, and after an orderly stop nothing is read again.
+//! is at most one set of write buffers ago, and after an orderly stop nothing is read again. All
+//! rows are read when they are opened: what is damaged is built again, and not found when somebody
+//! asks for it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use processors::{decode_row, encode_row};
 use rocksdb::{
@@ -17,11 +21,13 @@ use schemas::{EntryHash, Offset, Partition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::rocks_store::is_lock_held;
+use crate::engine::rocks_store::{COMPRESSION, MEMTABLE_BLOOM, is_lock_held};
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
+use crate::engine::store::Reading;
+use crate::engine::verification::read_whole;
 
 /// The version of the rows and their keys. A new one is built beside the old.
-pub const VIEW_VERSION: u32 = 3;
+pub const VIEW_VERSION: u32 = 5;
 
 /// Shared by all columns: reads of the API are mostly of recent rows.
 const CACHE_BYTES: usize = 64 << 20;
@@ -33,6 +39,8 @@ const WRITE_BUFFERS_BYTES: usize = 96 << 20;
 /// What may be in memory only: some 150 ms under load, in which most payments end, so that their
 /// rows are written once.
 const RECENT: RecentBounds = RecentBounds { weight: 16 << 20, writes: 16 };
+/// The longest that reading all rows may take: HTTP does not answer yet.
+const VERIFY_BOUND: Duration = Duration::from_secs(10);
 /// Files that wait before they are merged: fewer, larger merges.
 const FILES_BEFORE_MERGE: i32 = 8;
 
@@ -43,8 +51,29 @@ pub(super) const WALLETS: &str = "wallets";
 pub(super) const DEPOSITS: &str = "deposits";
 pub(super) const MOVEMENTS: &str = "movements";
 pub(super) const TIMELINE: &str = "timeline";
+pub(super) const REFUNDS: &str = "refunds";
+pub(super) const TRANSFERS: &str = "transfers";
+/// Transfers that hold money of their senders: no values, the key says it all.
+pub(super) const TRANSFER_HOLDS: &str = "transfer_holds";
+pub(super) const TRANSFER_CREDITS: &str = "transfer_credits";
+pub(super) const WITHDRAWALS: &str = "withdrawals";
+pub(super) const SUSPENSE: &str = "suspense";
 
-const COLUMNS: [&str; 7] = [META, PAYMENTS, PAYMENT_INDEX, WALLETS, DEPOSITS, MOVEMENTS, TIMELINE];
+const COLUMNS: [&str; 13] = [
+    META,
+    PAYMENTS,
+    PAYMENT_INDEX,
+    WALLETS,
+    DEPOSITS,
+    MOVEMENTS,
+    TIMELINE,
+    REFUNDS,
+    TRANSFERS,
+    TRANSFER_HOLDS,
+    TRANSFER_CREDITS,
+    WITHDRAWALS,
+    SUSPENSE,
+];
 
 /// The last entry of a partition that the rows show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +128,7 @@ impl ViewStore {
             std::fs::remove_file(&tombstone).map_err(|error| failed(error.to_string()))?;
         }
         std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
-        let db = match open(&path) {
+        let db = match open_whole(&path) {
             Ok(db) => db,
             // Another process holds it: deleting its files would not help.
             Err(error) if is_held_by_another(&error) => {
@@ -129,7 +158,7 @@ impl ViewStore {
     }
 
     /// What `RocksDB` says: files that do not add up are built anew at the next start.
-    fn judged(&self, error: &rocksdb::Error) -> ViewStoreError {
+    pub(super) fn judged(&self, error: &rocksdb::Error) -> ViewStoreError {
         match error.kind() {
             ErrorKind::Corruption => self.diverged(error.to_string()),
             _ => self.failed(error),
@@ -162,10 +191,33 @@ impl ViewStore {
             let row = known.as_deref().map(decode_row).transpose();
             return row.map_err(|error| self.diverged(error.to_string()));
         }
+        self.written_row(column, key)
+    }
+
+    /// A row of a column to which rows are only appended.
+    pub(super) fn appended_row<T: DeserializeOwned>(
+        &self,
+        column: &str,
+        key: &[u8],
+    ) -> Result<Option<T>, ViewStoreError> {
+        self.write_all()?;
+        self.written_row(column, key)
+    }
+
+    fn written_row<T: DeserializeOwned>(
+        &self,
+        column: &str,
+        key: &[u8],
+    ) -> Result<Option<T>, ViewStoreError> {
         let bytes = self.db.get_pinned_cf(self.column(column), key);
         let bytes = bytes.map_err(|error| self.judged(&error))?;
         let row = bytes.map(|bytes| decode_row(&bytes)).transpose();
         row.map_err(|error| self.diverged(error.to_string()))
+    }
+
+    /// Writes what is in memory only, if there is anything.
+    fn write_all(&self) -> Result<(), ViewStoreError> {
+        if self.recent().unwritten().is_empty() { Ok(()) } else { self.flush() }
     }
 
     /// Shows a set of changes, all at once.
@@ -201,10 +253,8 @@ impl ViewStore {
         &'a self,
         column: &str,
         mode: IteratorMode<'_>,
-    ) -> Result<impl Iterator<Item = Scanned> + 'a, ViewStoreError> {
-        if !self.recent().unwritten().is_empty() {
-            self.flush()?;
-        }
+    ) -> Result<impl Iterator<Item = Scanned> + use<'a>, ViewStoreError> {
+        self.write_all()?;
         Ok(self.db.iterator_cf(self.column(column), mode))
     }
 
@@ -243,6 +293,22 @@ pub(super) fn head_row(partition: Partition, head: &ViewHead) -> (Vec<u8>, Vec<u
     (partition.number().to_be_bytes().to_vec(), encode_row(head))
 }
 
+/// Opens the rows and reads them, as far as there is time.
+fn open_whole(path: &Path) -> Result<DB, rocksdb::Error> {
+    let db = open(path)?;
+    let began = Instant::now();
+    let mut go_on = || {
+        if began.elapsed() < VERIFY_BOUND {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    };
+    let Reading { rows, is_whole } = read_whole(&db, &COLUMNS, &mut go_on)?;
+    tracing::info!(rows, is_whole, millis = began.elapsed().as_millis(), "A view was read.");
+    Ok(db)
+}
+
 fn open(path: &Path) -> Result<DB, rocksdb::Error> {
     let mut options = Options::default();
     options.create_if_missing(true);
@@ -259,7 +325,9 @@ fn open(path: &Path) -> Result<DB, rocksdb::Error> {
         column.set_block_based_table_factory(&table);
         column.set_write_buffer_size(WRITE_BUFFER_BYTES);
         column.set_level_zero_file_num_compaction_trigger(FILES_BEFORE_MERGE);
-        column.set_compression_type(rocksdb::DBCompressionType::Lz4);
+        column.set_compression_per_level(&COMPRESSION);
+        column.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
+        column.set_memtable_whole_key_filtering(true);
         ColumnFamilyDescriptor::new(name, column)
     });
     DB::open_cf_descriptors(&options, path, columns)

@@ -20,7 +20,7 @@ const MAX_ROWS: usize = 20_000;
 /// Adds rows to those of a batch.
 pub(super) fn put(rows: &mut Rows, timeline: &[TimelineRow]) {
     for row in timeline {
-        rows.insert(TIMELINE, key(row.position).to_vec(), Some(encode_row(row)));
+        rows.append(TIMELINE, key(row.position).to_vec(), encode_row(row));
     }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn of(
     let mut rows: Vec<TimelineRow> = Vec::new();
     let mut next = Some(payment.position);
     while let Some(position) = next.filter(|_| rows.len() < MAX_ROWS) {
-        let row: Option<TimelineRow> = store.row(TIMELINE, &key(position))?;
+        let row: Option<TimelineRow> = store.appended_row(TIMELINE, &key(position))?;
         let missing = || store.diverged(format!("the timeline lacks entry {position}"));
         let row = row.ok_or_else(missing)?;
         next = row.previous.map(|offset| Position { offset, ..position });
@@ -42,7 +42,7 @@ pub(super) fn of(
     Ok(rows)
 }
 
-fn key(position: Position) -> [u8; 12] {
+pub(super) fn key(position: Position) -> [u8; 12] {
     let mut key = [0; 12];
     key[..4].copy_from_slice(&position.partition.number().to_be_bytes());
     key[4..].copy_from_slice(&position.offset.number().to_be_bytes());

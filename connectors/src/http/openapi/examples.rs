@@ -34,7 +34,7 @@ fn give(content: &mut Content, schemas: &Value) {
 }
 
 /// What stands there itself, and not elsewhere.
-fn whole<T>(part: &mut RefOr<T>) -> Option<&mut T> {
+pub(super) fn whole<T>(part: &mut RefOr<T>) -> Option<&mut T> {
     match part {
         RefOr::T(part) => Some(part),
         RefOr::Ref(_) => None,

@@ -20,7 +20,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
-use utoipa::openapi::{Header, HeaderBuilder, ObjectBuilder, Ref, RefOr};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::{Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, OpenApi};
 
 use super::BASE_PATH;
@@ -38,7 +39,10 @@ pub(super) const DOCUMENTS: &str = "documents";
     servers((url = "/", description = "The process that serves this document.")),
     tags(
         (name = "payments", description = "Money out of a wallet, through a gateway."),
+        (name = "refunds", description = "What payments took, given back."),
+        (name = "transfers", description = "Money from wallet to wallet."),
         (name = "wallets", description = "Money of one user in one currency."),
+        (name = "reviews", description = "What a person must look at."),
         (name = "health", description = "Whether the process can do its work."),
         (name = "documents", description = "The API about itself."),
     ),
@@ -89,9 +93,9 @@ pub(super) async fn show(State(document): State<Document>) -> Response {
 
 /// The operations of a path; the API has no other methods.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Operation)> {
-    let PathItem { get, post, .. } = item;
-    let get = get.as_mut().map(|operation| (HttpMethod::Get, operation));
-    get.into_iter().chain(post.as_mut().map(|operation| (HttpMethod::Post, operation)))
+    let PathItem { get, post, put, .. } = item;
+    let methods = [(HttpMethod::Get, get), (HttpMethod::Post, post), (HttpMethod::Put, put)];
+    methods.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// Adds what every route has.
@@ -106,7 +110,10 @@ fn complete(operation: &mut Operation, method: &HttpMethod, is_of_api: bool) {
     if is_of_api {
         parameters.extend(AnyRequest::into_params(|| None).into_iter().map(RefOr::T));
     }
-    let is_post = *method == HttpMethod::Post;
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        complete_body(body);
+    }
+    let is_write = *method != HttpMethod::Get;
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
         let is_done = status.starts_with('2');
@@ -116,8 +123,8 @@ fn complete(operation: &mut Operation, method: &HttpMethod, is_of_api: bool) {
             ("X-Correlation-Id", true),
             ("Holdfast-Position", is_of_api && is_of_log),
             ("Idempotency-Key", is_keyed),
-            ("Idempotent-Replayed", is_post && is_done),
-            ("Location", is_post && matches!(status.as_str(), "201" | "202")),
+            ("Idempotent-Replayed", is_write && is_done),
+            ("Location", is_write && matches!(status.as_str(), "201" | "202")),
             ("Preference-Applied", is_patient && is_done),
         ] {
             if is_there {
@@ -128,8 +135,19 @@ fn complete(operation: &mut Operation, method: &HttpMethod, is_of_api: bool) {
     }
 }
 
+/// A body that may be left out is described by an `Option`, which would say that it may be null.
+fn complete_body(body: &mut RequestBody) {
+    for content in body.content.values_mut().filter_map(examples::whole) {
+        if let Some(RefOr::T(Schema::OneOf(choices))) = &content.schema {
+            let named = choices.items.iter().find(|choice| matches!(choice, RefOr::Ref(_)));
+            content.schema = named.cloned();
+            body.required = Some(Required::False);
+        }
+    }
+}
+
 /// Statuses of refusals that may be made from the log.
-const FROM_THE_LOG: [&str; 4] = ["402", "404", "409", "422"];
+const FROM_THE_LOG: [&str; 5] = ["402", "404", "409", "422", "423"];
 
 /// The headers of answers.
 fn headers() -> [(&'static str, Header); 7] {

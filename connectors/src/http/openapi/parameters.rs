@@ -8,9 +8,12 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema};
 use utoipa::{IntoParams, ToSchema};
 
 use super::values::{self, integer, names, string, text};
+use crate::http::balances::AS_OF;
 use crate::http::headers::{Key, LONGEST_WAIT_SECONDS, Wait};
 use crate::http::page::{DEFAULT_LIMIT, MAX_LIMIT};
-use crate::http::path::{OwnerPath, PaymentPath, WalletPath};
+use crate::http::path::{
+    DepositPath, OwnerPath, PaymentPath, RefundPath, TransferPath, WalletPath, WithdrawalPath,
+};
 use crate::http::query::{MIN_POSITION, ReadQuery};
 
 /// Declares the parameters of an extractor.
@@ -30,6 +33,12 @@ pub(in crate::http) enum PageQuery {}
 /// Parameter `label` of a wallet that is named by its owner.
 pub(in crate::http) enum LabelQuery {}
 
+/// Parameter `as_of` of a wallet.
+pub(in crate::http) enum AsOfQuery {}
+
+/// The filter of the list of what is in suspense.
+pub(in crate::http) enum SuspenseFilterQuery {}
+
 /// The filters of the list of payments.
 pub(in crate::http) enum PaymentFilterQuery {}
 
@@ -39,6 +48,10 @@ pub(super) enum AnyRequest {}
 parameters! {
     PaymentPath: [path::<values::PaymentId>("payment_id", "Which payment.")];
     WalletPath: [path::<values::WalletId>("wallet_id", "Which wallet.")];
+    RefundPath: [path::<values::RefundId>("refund_id", "Which refund.")];
+    TransferPath: [path::<values::TransferId>("transfer_id", "Which transfer.")];
+    DepositPath: [path::<values::DepositId>("deposit_id", "Which deposit.")];
+    WithdrawalPath: [path::<values::WithdrawalId>("withdrawal_id", "Which withdrawal.")];
     OwnerPath: [
         path::<values::UserId>("user_id", "Whose wallet."),
         path::<values::Currency>("currency", "In which currency."),
@@ -81,6 +94,16 @@ parameters! {
         "Which of the user's wallets in this currency; `main` unless given.",
         reference::<values::Label>(),
     )];
+    AsOfQuery: [query(
+        AS_OF,
+        "What the wallet had then, that moment included: a time (RFC 3339), or a position of its \
+         shard, which gives the same answer for ever. The answer says which entry a time resolved \
+         to, and whether anything earlier can still turn up.",
+        string("2026-01-02T03:04:05.678Z").into(),
+    )];
+    SuspenseFilterQuery: [
+        query("wallet_id", "Of this wallet.", reference::<values::WalletId>()),
+    ];
     PaymentFilterQuery: [
         query("wallet_id", "Of this wallet.", reference::<values::WalletId>()),
         query("user_id", "Of this user.", reference::<values::UserId>()),

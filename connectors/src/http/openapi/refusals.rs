@@ -51,6 +51,10 @@ const PAID: &[E] = &[
     E::InsufficientFunds,
     E::PaymentDeclined,
     E::GatewayUnavailable,
+    E::ResolvedAsFailed,
+    E::LimitExceeded,
+    E::WalletFrozen,
+    E::WalletClosed,
     E::DeadlineExceeded,
     E::WalletNotFound,
     E::WalletMismatch,
@@ -59,6 +63,42 @@ const PAID: &[E] = &[
 ];
 /// Deposits: the wallet is looked up first.
 const DEPOSITED: &[E] = &[E::WalletNotFound, E::PositionNotReached, E::ReferenceAlreadyRecorded];
+/// What is asked of something that exists.
+const CHANGED: &[E] = &[E::PositionNotReached, E::DeadlineExceeded];
+const CANCELLED: &[E] = &[E::PaymentNotFound, E::PaymentNotCancellable];
+const REFUNDED: &[E] = &[
+    E::PaymentNotFound,
+    E::PaymentNotRefundable,
+    E::RefundExceedsCaptured,
+    E::RefundDeclined,
+    E::GatewayUnavailable,
+    E::ResolvedAsFailed,
+];
+/// What a person decides.
+const RESOLVED: &[E] = &[E::NotInReview, E::ResolutionConflicts];
+const TRANSFERRED: &[E] = &[
+    E::InsufficientFunds,
+    E::WalletNotFound,
+    E::WalletFrozen,
+    E::WalletClosed,
+    E::SameWallet,
+    E::CurrencyMismatch,
+];
+const WITHDRAWN: &[E] = &[
+    E::InsufficientFunds,
+    E::WalletNotFound,
+    E::WalletFrozen,
+    E::WalletClosed,
+    E::ReferenceAlreadyRecorded,
+];
+const ON_WALLET: &[E] = &[E::WalletNotFound, E::WalletClosed];
+const CLOSED: &[E] = &[E::WalletNotFound, E::WalletNotEmpty, E::WalletHasOpenOperations];
+/// Whatever looks at the past.
+const PAST: &[E] = &[E::AsOfInFuture];
+const OF_REFUND: &[E] = &[E::FieldInvalid, E::RefundNotFound];
+const OF_TRANSFER: &[E] = &[E::FieldInvalid, E::TransferNotFound];
+const OF_DEPOSIT: &[E] = &[E::DepositNotFound];
+const OF_WITHDRAWAL: &[E] = &[E::WithdrawalNotFound];
 
 /// Declares what a route can refuse, as a type that `#[utoipa::path]` takes among its responses.
 macro_rules! refusals {
@@ -81,20 +121,46 @@ refusals! {
     ListPayments = READ PAGED;
     /// `GET /payments/{payment_id}`, `GET /sagas/{payment_id}`
     LookAtPayment = READ OF_PAYMENT;
-    /// `GET /payments/{payment_id}/events`
+    /// `GET /payments/{payment_id}/events`, `GET /payments/{payment_id}/refunds`
     ListOfPayment = READ OF_PAYMENT PAGED;
+    /// `POST /payments/{payment_id}/cancel`
+    Cancel = SENT CHANGED CANCELLED;
+    /// `POST /payments/{payment_id}/refunds`
+    Refund = SENT CHANGED KEYED OF_AMOUNT REFUNDED;
+    /// `POST /payments/{payment_id}/resolve`
+    ResolvePayment = SENT CHANGED OF_AMOUNT OF_PAYMENT RESOLVED;
+    /// `GET /refunds/{refund_id}`
+    LookAtRefund = READ OF_REFUND;
+    /// `POST /refunds/{refund_id}/resolve`
+    ResolveRefund = SENT CHANGED OF_AMOUNT OF_REFUND RESOLVED;
+    /// `POST /transfers`
+    Transfer = SENT CHANGED KEYED OF_AMOUNT TRANSFERRED;
+    /// `GET /transfers/{transfer_id}`
+    LookAtTransfer = READ OF_TRANSFER;
+    /// `GET /suspense`
+    ListSuspense = READ PAGED;
     /// `POST /wallets`
     OpenWallet = SENT OF_CURRENCY;
     /// `GET /wallets/{wallet_id}`
-    LookAtWallet = READ OF_WALLET;
+    LookAtWallet = READ OF_WALLET PAST;
     /// `GET /wallets/{user_id}/{currency}`
-    LookAtWalletOfOwner = READ OF_WALLET OF_CURRENCY;
+    LookAtWalletOfOwner = READ OF_WALLET OF_CURRENCY PAST;
     /// `GET /wallets/{wallet_id}/holds`, `GET /wallets/{wallet_id}/transactions`
     ListOfWallet = READ OF_WALLET PAGED;
     /// `GET /wallets/{user_id}/{currency}/transactions`
     ListOfWalletOfOwner = READ OF_WALLET OF_CURRENCY PAGED;
+    /// `POST /wallets/{wallet_id}/freeze` and `/unfreeze`, `PUT /wallets/{wallet_id}/limits`
+    ChangeWallet = SENT CHANGED ON_WALLET;
+    /// `POST /wallets/{wallet_id}/close`
+    CloseWallet = SENT CHANGED CLOSED;
     /// `POST /wallets/{wallet_id}/deposits`
     Deposit = SENT KEYED OF_AMOUNT DEPOSITED;
+    /// `POST /wallets/{wallet_id}/withdrawals`
+    Withdraw = SENT CHANGED KEYED OF_AMOUNT WITHDRAWN;
+    /// `POST /deposits/{deposit_id}/reverse`
+    ReverseDeposit = SENT CHANGED OF_DEPOSIT;
+    /// `POST /withdrawals/{withdrawal_id}/reverse`
+    ReverseWithdrawal = SENT CHANGED OF_WITHDRAWAL;
 }
 
 /// One answer for each status, with the codes that have it.

@@ -6,8 +6,12 @@
 
 use std::borrow::Cow;
 
-use schemas::read_model::PaymentStatus;
+use schemas::account::Side;
+use schemas::event::{Proof, RefundCause, RefundDestination};
+use schemas::inputs::{GatewayOperationKind, ResolvedOutcome};
+use schemas::read_model::{PaymentStatus, RefundStatus, TransferStatus};
 use schemas::{ErrorCode, MAX_AMOUNT_MINOR};
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
@@ -17,11 +21,17 @@ use utoipa::{PartialSchema, ToSchema};
 pub(in crate::http) const USER_ID: &str = "123e4567-e89b-12d3-a456-426614174000";
 /// His wallet in USD, whose id derives from him.
 pub(in crate::http) const WALLET_ID: &str = "452c5386-b2ed-58b2-b56d-ea3caf79853e";
-/// The key of the payment, and of the deposit, that the document shows.
+/// Where he puts money aside: the same with label `savings`.
+pub(in crate::http) const OTHER_WALLET_ID: &str = "bee2ddf7-75b5-5505-9d7a-7442bf9b726a";
+/// The key of the payment, and of everything else, that the document shows.
 pub(in crate::http) const KEY: &str = "order-1001";
 /// The payment that this key asks of that wallet.
 pub(in crate::http) const PAYMENT_ID: &str = "d74d9105-bf5b-8002-97e2-0d6bb8490645";
-const DEPOSIT_ID: &str = "718cfce2-f9f8-852f-9939-43e8b8490645";
+/// What else it asks of that wallet, and of that payment.
+pub(in crate::http) const DEPOSIT_ID: &str = "718cfce2-f9f8-852f-9939-43e8b8490645";
+pub(in crate::http) const WITHDRAWAL_ID: &str = "0a466f44-9035-8e01-8788-0a36b8490645";
+pub(in crate::http) const TRANSFER_ID: &str = "d2862721-1018-8c05-b7fb-ddf7b8490645";
+pub(in crate::http) const REFUND_ID: &str = "d52f4993-ac02-8874-b63a-d5b7b8490645";
 /// The first attempt of that payment.
 pub(in crate::http) const ATTEMPT_ID: &str = "ceb75d82-4d1d-88fe-8d42-c880b8490645";
 
@@ -55,6 +65,16 @@ macro_rules! values {
     };
 }
 
+/// The names of an enum, each of which must stand here: else it does not compile.
+macro_rules! every {
+    ($type:ident: $first:ident $($variant:ident)*) => {{
+        let _complete = |value: $type| match value {
+            $type::$first $(| $type::$variant)* => {}
+        };
+        named([$type::$first, $($type::$variant),*])
+    }};
+}
+
 values! {
     /// A payment, derived from its wallet and its idempotency key.
     PaymentId = id(PAYMENT_ID);
@@ -62,6 +82,16 @@ values! {
     WalletId = id(WALLET_ID);
     /// A deposit, derived from its wallet and its idempotency key.
     DepositId = id(DEPOSIT_ID);
+    /// A withdrawal, derived from its wallet and its idempotency key.
+    WithdrawalId = id(WITHDRAWAL_ID);
+    /// A deposit or a withdrawal, derived from its wallet and its idempotency key.
+    RailFactId = id(DEPOSIT_ID);
+    /// A refund, derived from its payment and its idempotency key.
+    RefundId = id(REFUND_ID);
+    /// A transfer, derived from the sending wallet and its idempotency key.
+    TransferId = id(TRANSFER_ID);
+    /// An attempt or a refund; also the idempotency key that the gateway gets.
+    OperationId = id(ATTEMPT_ID);
     /// An attempt of a payment; also the idempotency key that the gateway gets.
     AttemptId = id(ATTEMPT_ID);
     /// Names this one HTTP request; also in the log.
@@ -74,7 +104,7 @@ values! {
     Currency = text("^[A-Z]{3}$", "USD");
     /// The name of a gateway.
     GatewayName = text("^[a-z0-9_-]{1,32}$", "simulator");
-    /// The external rail that money comes in by.
+    /// The external rail that money comes in or leaves by.
     RailName = text("^[a-z0-9_-]{1,32}$", "sepa");
     /// What makes a retry the same request: visible ASCII. It never expires.
     IdempotencyKey = text("^[!-~]{1,255}$", KEY);
@@ -88,9 +118,53 @@ values! {
     Amount = integer(10_000).minimum(Some(1_i64)).maximum(Some(MAX_AMOUNT_MINOR));
     /// An amount of money, in minor units (cents of USD).
     MinorUnits = integer(10_000);
+    /// A limit, in minor units; 0 forbids all.
+    Bound = integer(50_000).minimum(Some(0_i64));
     /// Where a payment stands.
     PaymentStatusName = names(PaymentStatus::ALL.map(PaymentStatus::as_str))
         .examples([PaymentStatus::Completed.as_str()]);
+    /// Where a refund stands.
+    RefundStatusName =
+        every!(RefundStatus: Succeeded Accepted Processing InDoubt NeedsReview Failed);
+    /// Where a transfer stands.
+    TransferStatusName = every!(TransferStatus: Completed Accepted Held Failed);
+    /// Where the payment or the transfer stands that money is held for.
+    HoldStatusName = names(["processing", "in_doubt", "needs_review", "held"]);
+    /// What a wallet may be used for: everything, no new debits, nothing any more; or, `accepted`,
+    /// nobody has decided yet to open it.
+    WalletStatusName = names(["active", "frozen", "closed", "accepted"]);
+    /// What it is a record of.
+    RailFactName = names(["deposit", "withdrawal"]);
+    /// Whether it stands; or, `accepted`, nobody has decided yet.
+    RailFactStatusName = names(["recorded", "reversed", "accepted"]);
+    /// What moved the money of a line of a statement.
+    TransactionTypeName = names([
+        "payment",
+        "deposit",
+        "withdrawal",
+        "deposit_reversal",
+        "withdrawal_reversal",
+        "refund",
+        "transfer_in",
+        "transfer_out",
+    ]);
+    /// Which way money goes: out of the account, or into it.
+    SideName = every!(Side: Debit Credit);
+    /// Why a charge is given back: somebody asked for it, or it is for a payment that had failed,
+    /// was cancelled, or was charged already.
+    RefundCauseName = every!(RefundCause: Asked UnwantedCharge);
+    /// Where refunded money goes: back to the wallet; or to suspense, when the wallet is closed or
+    /// never paid.
+    RefundDestinationName = every!(RefundDestination: Wallet Suspense);
+    /// How something in review ended: the gateway did it, or never did it and never will.
+    ResolvedOutcomeName = every!(ResolvedOutcome: Failed Succeeded);
+    /// What can be asked of a gateway, or heard from it unasked (`notify`, `notify_refund`).
+    GatewayOperationName = every!(
+        GatewayOperationKind: Submit Inquire Refund InquireRefund Notify NotifyRefund
+    );
+    /// What the answer of a gateway proves about what it may have received: nothing; that this
+    /// operation never reached it; that no operation of this attempt ever did.
+    ProofName = every!(Proof: Nothing NotSent NeverReceived);
     /// The stable code of a refusal: it never changes its meaning or its status.
     ErrorCodeName = names(ErrorCode::ALL.iter().copied().map(ErrorCode::code))
         .examples([ErrorCode::InsufficientFunds.code()]);
@@ -119,6 +193,12 @@ pub(super) fn names(names: impl IntoIterator<Item = &'static str>) -> ObjectBuil
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
 }
 
+/// One of several names, as they are written.
+fn named<T: Serialize, const N: usize>(values: [T; N]) -> ObjectBuilder {
+    let names = values.map(|value| serde_json::to_value(value).expect("a name is JSON"));
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
+}
+
 fn id(example: &str) -> ObjectBuilder {
     // Only this form: ids are compared as text.
     let pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
@@ -131,7 +211,10 @@ fn format(format: KnownFormat) -> Option<SchemaFormat> {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{DepositId, OperationId, PaymentId, TenantId, WalletId, WalletLabel};
+    use schemas::{
+        DepositId, OperationId, PaymentId, RefundId, TenantId, TransferId, WalletId, WalletLabel,
+        WithdrawalId,
+    };
 
     use super::*;
 
@@ -145,7 +228,13 @@ mod tests {
         let payment = PaymentId::derive(&tenant, wallet, &key);
         assert_eq!(wallet.to_string(), WALLET_ID);
         assert_eq!(payment.to_string(), PAYMENT_ID);
+        let savings = "savings".parse().expect("a label");
+        let other = WalletId::derive(&tenant, &user, currency, &savings);
+        assert_eq!(other.to_string(), OTHER_WALLET_ID);
         assert_eq!(DepositId::derive(&tenant, wallet, &key).to_string(), DEPOSIT_ID);
+        assert_eq!(WithdrawalId::derive(&tenant, wallet, &key).to_string(), WITHDRAWAL_ID);
+        assert_eq!(TransferId::derive(&tenant, wallet, &key).to_string(), TRANSFER_ID);
+        assert_eq!(RefundId::derive(&tenant, payment, &key).to_string(), REFUND_ID);
         assert_eq!(OperationId::attempt(&tenant, payment, 1).to_string(), ATTEMPT_ID);
     }
 }

@@ -249,7 +249,8 @@ mod tests {
         let operation_id = OperationId::from_bytes([9; 16]);
         let doubt = || {
             let reason = "?".to_owned();
-            Event::PaymentInDoubt(PaymentInDoubt { payment_id, operation_id, reason })
+            let review_at = None;
+            Event::PaymentInDoubt(PaymentInDoubt { payment_id, operation_id, reason, review_at })
         };
         let completed = Event::PaymentCompleted(PaymentCompleted {
             payment_id,

@@ -27,7 +27,7 @@ use crate::engine::status::ShardStatus;
 use crate::engine::store::{StoreError, StoreIdentity};
 
 /// The version of the engine's own columns. A store of another one is rebuilt.
-const ENGINE_FORMAT: u32 = 1;
+const ENGINE_FORMAT: u32 = 2;
 
 /// What the shards of a process share.
 pub struct LedgerOptions {

@@ -1,34 +1,34 @@
 //! The adapter of a shard's [`Log`] to Kafka. Its futures complete synchronously: the shard has its
 //! own thread.
 //!
-//! One consumer handle reads the shard's inputs and its journal partition, assigned with explicit
-//! offsets; one transactional producer writes. `init` throws the producer away and makes a new one
-//! with the same transactional id, which fences the old. There is no group to join with static
+//! One consumer reads the shard's journal partition and then its inputs too, from explicit offsets;
+//! one transactional producer writes. `init` throws both away; the new producer has the same
+//! transactional id, which fences the old. There is no group to join with static
 //! assignment: the group metadata is that of a consumer that never subscribed, which the broker
 //! accepts unfenced. An assignment by group takes it from its control consumer, here, for every
 //! Kafka transaction.
 
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use schemas::{Offset, Partition, Position, Topic, TopicName, TopicPrefix};
 
 use super::connection::KafkaConnection;
 use super::delivery::DeliveryContext;
+use super::partition_reader::PartitionReader;
+use super::records::{detach_body, headers, owned_headers};
 use crate::crash_window::{CrashWindow, pass, pass_alongside};
-use crate::engine::application::{EntryRecord, InputRecord, JournalRecord, Record, RecordHeader};
-use crate::engine::log::{Isolation, Log, LogError, LogRecord, ReadFrom};
+use crate::engine::application::{EntryRecord, InputRecord, JournalRecord};
+use crate::engine::log::{Isolation, Log, LogError, LogRecord};
 
-/// `init_transactions` takes half a second; on a broker that just started, some.
-const INIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// `init_transactions` takes half a second; on a broker that just started, some. It goes on where
+/// it was when it is called again.
+const INIT_WAIT: Duration = Duration::from_secs(1);
 /// Requests that only ask. Short, for the shard does nothing else meanwhile.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sending offsets and aborting.
@@ -48,12 +48,13 @@ pub struct KafkaLog {
     connection: KafkaConnection,
     shard: Partition,
     topics: ShardTopics,
-    consumer: BaseConsumer,
+    reader: PartitionReader,
     producer: Option<ThreadedProducer<DeliveryContext>>,
+    /// One that waits for the broker to let it begin.
+    initializing: Option<ThreadedProducer<DeliveryContext>>,
     /// Sees high watermarks; there only while the shard is taken over.
     watermarks: Option<BaseConsumer>,
     assigned: Vec<(Topic, Offset)>,
-    paused: BTreeSet<Topic>,
     /// The last entry of a commit that the consumer has not shown yet.
     unconfirmed: Option<Offset>,
     statistics: CommitStatistics,
@@ -122,16 +123,16 @@ impl KafkaLog {
         prefix: &TopicPrefix,
         shard: Partition,
     ) -> Result<Self, LogError> {
-        let consumer = connection.ledger_consumer(shard).create().map_err(unknown)?;
+        let reader = PartitionReader::new(&connection.ledger_consumer(shard)).map_err(unknown)?;
         Ok(Self {
             connection: connection.clone(),
             shard,
             topics: ShardTopics::new(prefix),
-            consumer,
+            reader,
             producer: None,
+            initializing: None,
             watermarks: None,
             assigned: Vec::new(),
-            paused: BTreeSet::new(),
             unconfirmed: None,
             statistics: CommitStatistics::default(),
         })
@@ -166,6 +167,38 @@ impl KafkaLog {
                 .map_err(unknown)?;
         }
         Ok(list)
+    }
+
+    /// Throws everything away, and makes a producer that cannot do anything yet.
+    fn new_clients(&mut self) -> Result<ThreadedProducer<DeliveryContext>, LogError> {
+        self.unconfirmed = None;
+        self.assigned.clear();
+        // A new client remembers neither a pause nor a leader that is none any more.
+        let config = self.connection.ledger_consumer(self.shard);
+        self.reader = PartitionReader::new(&config).map_err(unknown)?;
+        self.producer = None;
+        let config = self.connection.ledger_producer(self.shard);
+        config.create_with_context(DeliveryContext::default()).map_err(unknown)
+    }
+
+    /// Reads these too.
+    fn read(&mut self, places: &[(Topic, Offset)]) -> Result<(), LogError> {
+        let partitions = self.partitions_at(places)?;
+        self.reader.add(&partitions).map_err(unknown)?;
+        self.assigned.extend_from_slice(places);
+        Ok(())
+    }
+
+    /// Commits what was begun, and trusts the commit only if nothing disturbed it.
+    fn end(&self) -> Result<(), LogError> {
+        let started = Instant::now();
+        self.producer()?.commit_transaction(COMMIT_TIMEOUT).map_err(transaction_error)?;
+        let spent = started.elapsed();
+        if spent > TRUSTED_COMMIT {
+            return Err(LogError::Unknown(format!("a commit took {spent:?}")));
+        }
+        self.settle()?;
+        self.check_undisturbed()
     }
 
     /// Until its last entry has been shown, a commit is not trusted if the connection was
@@ -227,53 +260,6 @@ impl KafkaLog {
     }
 }
 
-/// A record, detached from the client's fetch buffer, which it would pin as a whole. Key and value
-/// share one allocation.
-pub(super) fn detach(message: &BorrowedMessage<'_>) -> Record {
-    Record { headers: headers(message), ..detach_body(message) }
-}
-
-/// The same without its headers.
-fn detach_body(message: &BorrowedMessage<'_>) -> Record {
-    let (key, value) = (message.key(), message.payload());
-    let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
-    let mut bytes = Vec::with_capacity(length(key) + length(value));
-    bytes.extend_from_slice(key.unwrap_or_default());
-    bytes.extend_from_slice(value.unwrap_or_default());
-    let bytes = Bytes::from(bytes);
-    Record {
-        timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
-        key: key.map(|key| bytes.slice(..key.len())),
-        value: value.map(|value| bytes.slice(bytes.len() - value.len()..)),
-        headers: Vec::new(),
-    }
-}
-
-/// The client library panics on a header whose name is not UTF-8, which any producer can write.
-/// Such a record is taken without headers.
-fn headers(message: &BorrowedMessage<'_>) -> Vec<RecordHeader> {
-    let Some(headers) = message.headers() else { return Vec::new() };
-    let read = catch_unwind(AssertUnwindSafe(|| {
-        let detach = |header: Header<'_, &[u8]>| RecordHeader {
-            name: header.key.into(),
-            value: header.value.map(Bytes::copy_from_slice),
-        };
-        headers.iter().map(detach).collect()
-    }));
-    read.unwrap_or_default()
-}
-
-/// Headers as the client library wants them.
-pub(super) fn owned_headers(headers: &[RecordHeader]) -> Option<OwnedHeaders> {
-    if headers.is_empty() {
-        return None;
-    }
-    let owned = OwnedHeaders::new_with_capacity(headers.len());
-    Some(headers.iter().fold(owned, |owned, header| {
-        owned.insert(Header { key: &header.name, value: header.value.as_deref() })
-    }))
-}
-
 #[allow(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn unknown(error: KafkaError) -> LogError {
     LogError::Unknown(error.to_string())
@@ -329,36 +315,30 @@ pub(super) fn offset_in(list: &TopicPartitionList, topic: &str, partition: i32) 
 
 impl Log for KafkaLog {
     async fn init(&mut self) -> Result<(), LogError> {
-        self.unconfirmed = None;
-        self.assigned.clear();
-        // A new client remembers neither a pause nor a leader that is none any more.
-        self.paused.clear();
-        self.consumer = self.connection.ledger_consumer(self.shard).create().map_err(unknown)?;
-        self.producer = None;
-        let producer: ThreadedProducer<DeliveryContext> = self
-            .connection
-            .ledger_producer(self.shard)
-            .create_with_context(DeliveryContext::default())
-            .map_err(unknown)?;
-        producer.init_transactions(INIT_TIMEOUT).map_err(|error| {
-            match transaction_error(error) {
-                LogError::Fenced(reason) => LogError::Fenced(reason),
-                other => LogError::Retry(other.to_string()),
+        let producer = match self.initializing.take() {
+            Some(producer) => producer,
+            None => self.new_clients()?,
+        };
+        match producer.init_transactions(INIT_WAIT) {
+            Ok(()) => {
+                self.producer = Some(producer);
+                Ok(())
             }
-        })?;
-        self.producer = Some(producer);
-        Ok(())
+            Err(KafkaError::Transaction(error)) if error.is_retriable() => {
+                self.initializing = Some(producer);
+                Err(LogError::Retry(error.to_string()))
+            }
+            Err(error) => Err(transaction_error(error)),
+        }
     }
 
-    async fn seek(&mut self, from: &ReadFrom) -> Result<(), LogError> {
-        let mut places = from.inputs.clone();
-        places.push((Topic::Journal, from.journal));
-        self.consumer.assign(&self.partitions_at(&places)?).map_err(unknown)?;
-        if !from.inputs.is_empty() {
-            self.watermarks = None;
-        }
-        self.assigned = places;
-        Ok(())
+    async fn read_journal(&mut self, from: Offset) -> Result<(), LogError> {
+        self.read(&[(Topic::Journal, from)])
+    }
+
+    async fn read_inputs(&mut self, from: &[(Topic, Offset)]) -> Result<(), LogError> {
+        self.watermarks = None;
+        self.read(from)
     }
 
     async fn poll(&mut self, max_wait: Duration) -> Result<Option<LogRecord>, LogError> {
@@ -366,7 +346,7 @@ impl Log for KafkaLog {
             self.check_undisturbed()?;
         }
         let confirms = if self.unconfirmed.is_some() { Confirms::Yes } else { Confirms::No };
-        let record = match self.consumer.poll(max_wait) {
+        let record = match self.reader.poll(max_wait) {
             None => None,
             Some(Err(error)) => return Err(query_error(error)),
             Some(Ok(message)) => self.topics.place(&message, confirms),
@@ -381,7 +361,7 @@ impl Log for KafkaLog {
     }
 
     fn position(&mut self, topic: Topic) -> Result<Offset, LogError> {
-        let positions = self.consumer.position().map_err(query_error)?;
+        let positions = self.reader.consumer().position().map_err(query_error)?;
         let start = self.assigned.iter().find(|(assigned, _)| *assigned == topic);
         let start = start.map_or(Offset::ZERO, |(_, offset)| *offset);
         let name = self.topics.name(topic);
@@ -389,13 +369,11 @@ impl Log for KafkaLog {
     }
 
     fn pause(&mut self, topic: Topic) -> Result<(), LogError> {
-        self.paused.insert(topic);
-        self.consumer.pause(&self.partitions([topic])).map_err(unknown)
+        self.reader.consumer().pause(&self.partitions([topic])).map_err(unknown)
     }
 
     fn resume(&mut self, topic: Topic) -> Result<(), LogError> {
-        self.paused.remove(&topic);
-        self.consumer.resume(&self.partitions([topic])).map_err(unknown)
+        self.reader.consumer().resume(&self.partitions([topic])).map_err(unknown)
     }
 
     async fn begin(&mut self) -> Result<(), LogError> {
@@ -408,7 +386,7 @@ impl Log for KafkaLog {
 
     async fn send_offsets(&mut self, next: &[(Topic, Offset)]) -> Result<(), LogError> {
         let offsets = self.partitions_at(next)?;
-        let group = self.consumer.group_metadata();
+        let group = self.reader.consumer().group_metadata();
         let group = group.ok_or_else(|| LogError::Unknown("no group metadata".to_owned()))?;
         self.producer()?
             .send_offsets_to_transaction(&offsets, &group, CONTROL_TIMEOUT)
@@ -438,28 +416,27 @@ impl Log for KafkaLog {
 
     async fn commit(&mut self) -> Result<Offset, LogError> {
         let last = self.drain()?;
-        let producer = self.producer()?;
-        let outstanding = producer.in_flight_count() > 0;
+        let outstanding = self.producer()?.in_flight_count() > 0;
         pass(CrashWindow::BeforeCommit);
         pass_alongside(CrashWindow::CommitUnderWay);
         let started = Instant::now();
-        let outcome = producer.commit_transaction(COMMIT_TIMEOUT);
-        let spent = started.elapsed();
+        let outcome = self.end();
         self.statistics.commits += 1;
         self.statistics.with_outstanding_deliveries += u64::from(outstanding);
-        self.statistics.spent += spent;
-        outcome.map_err(transaction_error)?;
-        if spent > TRUSTED_COMMIT {
-            return Err(LogError::Unknown(format!("a commit took {spent:?}")));
-        }
-        self.settle()?;
-        self.check_undisturbed()?;
+        self.statistics.spent += started.elapsed();
+        outcome?;
         self.unconfirmed = Some(last);
         Ok(last)
     }
 
     async fn abort(&mut self) -> Result<(), LogError> {
         self.producer()?.abort_transaction(CONTROL_TIMEOUT).map_err(transaction_error)
+    }
+
+    async fn prove(&mut self, next: &[(Topic, Offset)]) -> Result<(), LogError> {
+        self.begin().await?;
+        self.send_offsets(next).await?;
+        self.end()
     }
 
     async fn end_offsets(
@@ -472,19 +449,19 @@ impl Log for KafkaLog {
         }
         let handle = match (isolation, &self.watermarks) {
             (Isolation::ReadUncommitted, Some(watermarks)) => watermarks,
-            _ => &self.consumer,
+            _ => self.reader.consumer(),
         };
         self.offsets(handle, topics, rdkafka::Offset::End)
     }
 
     async fn low_watermarks(&mut self, topics: &[Topic]) -> Result<Vec<Offset>, LogError> {
-        self.offsets(&self.consumer, topics, rdkafka::Offset::Beginning)
+        self.offsets(self.reader.consumer(), topics, rdkafka::Offset::Beginning)
     }
 
     async fn committed(&mut self, topics: &[Topic]) -> Result<Vec<Option<Offset>>, LogError> {
         let partitions = self.partitions(topics.iter().copied());
-        let committed =
-            self.consumer.committed_offsets(partitions, QUERY_TIMEOUT).map_err(query_error)?;
+        let committed = self.reader.consumer().committed_offsets(partitions, QUERY_TIMEOUT);
+        let committed = committed.map_err(query_error)?;
         let of =
             |topic: &Topic| offset_in(&committed, self.topics.name(*topic), self.shard.number());
         Ok(topics.iter().map(of).collect())

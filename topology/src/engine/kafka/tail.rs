@@ -8,7 +8,7 @@
 //!
 //! A partition whose shard runs in this process is *fed* ([`crate::engine::feed`]) as soon as what
 //! the shard offers follows what was read, and then it is not fetched. At the first doubt it is
-//! fetched again.
+//! fetched again, with a new client ([`PartitionReader`]).
 
 use std::sync::mpsc as commands;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,9 @@ use schemas::{Offset, Partition, PartitionCount, Position, Topic, TopicName, Top
 use tokio::sync::{mpsc, watch};
 
 use super::connection::KafkaConnection;
-use super::log::{detach, fetch_offsets, offset_in};
+use super::log::{fetch_offsets, offset_in};
+use super::partition_reader::PartitionReader;
+use super::records::detach;
 use crate::engine::application::{Application, JournalRecord};
 use crate::engine::feed::{Confirmed, Fed, FeedEnd, FeedSource, feed};
 use crate::engine::follower::{
@@ -37,6 +39,9 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 const MIXED_WAIT: Duration = Duration::from_millis(2);
 /// The most entries in one batch, roughly: what a shard offers is not split.
 const MAX_BATCH: usize = 256;
+/// How long a client fetches all that it was made for before a partition is fed again: under a load
+/// that the feed cannot carry, clients must not be made one after the other.
+const FETCHED_FOR: Duration = Duration::from_secs(1);
 /// How often the ends are read, for the lag.
 const ENDS_EVERY: Duration = Duration::from_secs(1);
 /// A broker that does not answer must not hold entries back for longer.
@@ -109,7 +114,7 @@ impl<A: Application> JournalTail<A> {
         application: Arc<A>,
     ) -> Result<Self, TailError> {
         let journal = Topic::Journal.name(prefix);
-        let consumer = connection.journal_tail().create().map_err(|error| client(&error))?;
+        let reading = PartitionReader::new(&connection.journal_tail());
         let handle = connection.watermarks().create().map_err(|error| client(&error))?;
         let ends = Arc::new(Ends { handle, journal: journal.clone(), count });
         let (commands, joins) = commands::channel();
@@ -117,7 +122,10 @@ impl<A: Application> JournalTail<A> {
         let stop = Arc::new(StopSignal::default());
         let (feed, offered) = feed();
         let tail = Tail {
-            consumer,
+            connection: connection.clone(),
+            reading: reading.map_err(|error| client(&error))?,
+            reading_since: Instant::now(),
+            is_reading_less: false,
             fed: offered,
             is_fed: Partition::all(count).map(|_| false).collect(),
             ends: Arc::clone(&ends),
@@ -224,7 +232,11 @@ fn client(error: &dyn std::fmt::Display) -> TailError {
 
 /// What the thread owns.
 struct Tail<A: Application> {
-    consumer: BaseConsumer,
+    connection: KafkaConnection,
+    reading: PartitionReader,
+    reading_since: Instant,
+    /// There are partitions that neither this client nor a feed gives.
+    is_reading_less: bool,
     fed: FeedEnd<A::Entry>,
     /// By partition: whether its entries come from its shard, and it is not fetched.
     is_fed: Vec<bool>,
@@ -285,7 +297,6 @@ impl<A: Application> Tail<A> {
 
     fn go_back(&mut self) -> Result<(), TailError> {
         let Some(mut from) = self.fanout.needed() else { return Ok(()) };
-        self.fetch_all()?;
         if !self.reached.is_empty() {
             for (from, reached) in from.iter_mut().zip(&self.reached) {
                 *from = (*from).min(*reached);
@@ -294,22 +305,33 @@ impl<A: Application> Tail<A> {
                 return Ok(());
             }
         }
-        let mut partitions = TopicPartitionList::new();
-        for (partition, offset) in Partition::all(self.ends.count).zip(&from) {
-            if !self.partitions.contains(&partition) {
-                continue;
+        for partition in &self.partitions {
+            let index = partition.index();
+            if self.reached.get(index) != Some(&from[index]) {
+                self.reader.seek(*partition, from[index]);
             }
-            let stays = self.reached.get(partition.index()) == Some(offset);
-            if !stays {
-                self.reader.seek(partition, *offset);
-            }
-            let offset = rdkafka::Offset::Offset(offset.number());
-            partitions
-                .add_partition_offset(self.journal.as_str(), partition.number(), offset)
-                .map_err(|error| client(&error))?;
         }
-        self.consumer.assign(&partitions).map_err(|error| client(&error))?;
+        self.is_fed.fill(false);
         self.reached = from;
+        self.read_anew()
+    }
+
+    /// Reads whatever is not fed from where it stands, with a new client.
+    fn read_anew(&mut self) -> Result<(), TailError> {
+        let mut places = TopicPartitionList::new();
+        for partition in &self.partitions {
+            let index = partition.index();
+            if !self.is_fed[index] {
+                let offset = rdkafka::Offset::Offset(self.reached[index].number());
+                places
+                    .add_partition_offset(self.journal.as_str(), partition.number(), offset)
+                    .map_err(|error| client(&error))?;
+            }
+        }
+        let reading = PartitionReader::new(&self.connection.journal_tail());
+        self.reading = reading.map_err(|error| client(&error))?;
+        self.reading.add(&places).map_err(|error| client(&error))?;
+        (self.reading_since, self.is_reading_less) = (Instant::now(), false);
         Ok(())
     }
 
@@ -317,7 +339,8 @@ impl<A: Application> Tail<A> {
     fn take_fed(&mut self) -> Result<Vec<Arc<Tailed<A::Entry>>>, TailError> {
         let mut entries = Vec::new();
         if self.fed.has_lost() {
-            self.fetch_all()?;
+            self.is_reading_less |= self.is_fed.contains(&true);
+            self.is_fed.fill(false);
         }
         let is_fed = |partition: &Partition| self.is_fed[partition.index()];
         let are_fed = self.partitions.iter().all(is_fed);
@@ -325,10 +348,13 @@ impl<A: Application> Tail<A> {
         while entries.len() < MAX_BATCH {
             match self.fed.next(wait) {
                 None => break,
-                Some(Fed::Gap(partition)) => self.fetch(partition)?,
+                Some(Fed::Gap(partition)) => self.feed_no_more(partition),
                 Some(Fed::Entries(confirmed)) => self.adopt(&confirmed, &mut entries)?,
             }
             wait = Duration::ZERO;
+        }
+        if self.is_reading_less {
+            self.read_anew()?;
         }
         Ok(entries)
     }
@@ -340,39 +366,32 @@ impl<A: Application> Tail<A> {
         entries: &mut Vec<Arc<Tailed<A::Entry>>>,
     ) -> Result<(), TailError> {
         let partition = confirmed.partition;
+        let is_fed = self.is_fed[partition.index()];
+        if !is_fed && (self.is_reading_less || self.reading_since.elapsed() < FETCHED_FOR) {
+            return Ok(());
+        }
         let link = self.reader.link(partition);
         let Some(next) = link.and_then(|link| confirmed.after(link)) else {
             // Either the reader is further already, or what was offered does not follow.
-            return self.fetch(partition);
+            self.feed_no_more(partition);
+            return Ok(());
         };
         entries.extend(next.iter().map(Arc::clone));
         self.reader.advance(partition, confirmed.end());
         let Some(reached) = self.reached.get_mut(partition.index()) else { return Ok(()) };
         *reached = (*reached).max(confirmed.reached);
-        if !std::mem::replace(&mut self.is_fed[partition.index()], true) {
+        if !is_fed {
+            self.is_fed[partition.index()] = true;
             let mut leaving = TopicPartitionList::new();
             leaving.add_partition(self.journal.as_str(), partition.number());
-            self.consumer.incremental_unassign(&leaving).map_err(|error| client(&error))?;
+            self.reading.leave(&leaving).map_err(|error| client(&error))?;
         }
         Ok(())
     }
 
-    /// Fetches a partition again, from where it stands, if it was fed.
-    fn fetch(&mut self, partition: Partition) -> Result<(), TailError> {
-        let index = partition.index();
-        if !self.is_fed.get_mut(index).is_some_and(std::mem::take) {
-            return Ok(());
-        }
-        let mut joining = TopicPartitionList::new();
-        let offset = rdkafka::Offset::Offset(self.reached[index].number());
-        joining
-            .add_partition_offset(self.journal.as_str(), partition.number(), offset)
-            .map_err(|error| client(&error))?;
-        self.consumer.incremental_assign(&joining).map_err(|error| client(&error))
-    }
-
-    fn fetch_all(&mut self) -> Result<(), TailError> {
-        Partition::all(self.ends.count).try_for_each(|partition| self.fetch(partition))
+    /// Fetches a partition again, if it was fed.
+    fn feed_no_more(&mut self, partition: Partition) {
+        self.is_reading_less |= std::mem::take(&mut self.is_fed[partition.index()]);
     }
 
     /// Adds the entries that the broker gives, at most a batch, waiting for the first one where
@@ -386,7 +405,7 @@ impl<A: Application> Tail<A> {
             _ => MIXED_WAIT,
         };
         while entries.len() < MAX_BATCH {
-            match self.consumer.poll(wait) {
+            match self.reading.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
                     let places =
@@ -420,7 +439,7 @@ impl<A: Application> Tail<A> {
         if self.is_fed.iter().all(|fed| *fed) {
             return Ok(());
         }
-        let positions = self.consumer.position().map_err(|error| client(&error))?;
+        let positions = self.reading.consumer().position().map_err(|error| client(&error))?;
         for (partition, reached) in Partition::all(self.ends.count).zip(&mut self.reached) {
             if self.is_fed[partition.index()] {
                 continue;

@@ -171,24 +171,47 @@ fn two_owners_in_turn_end_with_a_named_error() {
     assert!(matches!(ended, Err(ShardError::FencedRepeatedly { times: 3 })), "{ended:?}");
 }
 
+type MemoryShard = Shard<Tally, MemoryLog, MemoryStore, Arc<ManualClock>>;
+
+fn shard_on(broker: &MemoryBroker, clock: &Arc<ManualClock>) -> MemoryShard {
+    Shard::new(ShardParts {
+        application: Arc::new(Tally::default()),
+        log: MemoryLog::new(broker.clone(), shard_zero(), Arc::clone(clock)),
+        store: MemoryStore::new(&["counters"]),
+        clock: Arc::clone(clock),
+        governor: Arc::new(Governor::unlimited()),
+        journal: Topic::Journal.name(&"payments".parse().expect("valid")),
+        partition: shard_zero(),
+        stop: Arc::new(StopSignal::default()),
+        feed: Feed::nowhere(),
+    })
+}
+
+#[test]
+fn two_owners_that_have_nothing_to_do_end_with_a_named_error() {
+    let broker = MemoryBroker::default();
+    let clock = Arc::new(ManualClock::at_ms(START_MS));
+    let (mut older, mut newer) = (shard_on(&broker, &clock), shard_on(&broker, &clock));
+    assert_eq!(block_on(older.step()).expect("runs"), Step::TookOver);
+    assert_eq!(block_on(newer.step()).expect("runs"), Step::TookOver);
+    let ended = loop {
+        if let Err(ended) = block_on(older.step()) {
+            break ended;
+        }
+        block_on(newer.step()).expect("it was taken over less often");
+    };
+    assert!(matches!(ended, ShardError::FencedRepeatedly { times: 3 }), "{ended:?}");
+    assert_eq!(newer.status().snapshot().fences, 2);
+    broker.produce(Topic::Commands, shard_zero(), record("a", "add:1"));
+    while block_on(newer.step()).expect("it goes on") != Step::Handled(1) {}
+    assert_eq!(broker.records(Topic::Journal, shard_zero()).len(), 1);
+}
+
 #[test]
 fn a_zombie_cannot_write_and_learns_that_it_is_one() {
     let broker = MemoryBroker::default();
     let clock = Arc::new(ManualClock::at_ms(START_MS));
-    let shard = || {
-        Shard::new(ShardParts {
-            application: Arc::new(Tally::default()),
-            log: MemoryLog::new(broker.clone(), shard_zero(), Arc::clone(&clock)),
-            store: MemoryStore::new(&["counters"]),
-            clock: Arc::clone(&clock),
-            governor: Arc::new(Governor::unlimited()),
-            journal: Topic::Journal.name(&"payments".parse().expect("valid")),
-            partition: shard_zero(),
-            stop: Arc::new(StopSignal::default()),
-            feed: Feed::nowhere(),
-        })
-    };
-    let (mut zombie, mut heir) = (shard(), shard());
+    let (mut zombie, mut heir) = (shard_on(&broker, &clock), shard_on(&broker, &clock));
     assert_eq!(block_on(zombie.step()).expect("runs"), Step::TookOver);
     assert_eq!(block_on(heir.step()).expect("runs"), Step::TookOver);
     broker.produce(Topic::Commands, shard_zero(), record("a", "add:1"));

@@ -2,6 +2,7 @@
 
 use crate::engine;
 
+mod damaged;
 mod described;
 mod driven;
 mod faults;

@@ -1,97 +1,12 @@
-//! Events: the facts that entries state.
-//!
-//! An event says what happened in the words of the business; how the money moved is in the postings
-//! of the same entry. Texts about people stay in the entry's input and are not repeated here.
+//! What happens to payments, their holds, and at gateways.
 
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
-use crate::inputs::GatewayOperationKind;
+use crate::inputs::{GatewayOperationKind, ResolvedOutcome};
 use crate::{
-    Amount, Currency, DepositId, GatewayName, OperationId, PaymentId, RailName, TenantId,
-    Timestamp, UserId, WalletId, WalletLabel,
+    Amount, Currency, GatewayName, OperationId, PaymentId, RefundId, Timestamp, UserId, WalletId,
 };
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
-    /// A wallet exists.
-    #[serde(rename = "holdfast.WalletOpened")]
-    WalletOpened(WalletOpened),
-    /// Money arrived on an external rail.
-    #[serde(rename = "holdfast.DepositRecorded")]
-    DepositRecorded(DepositRecorded),
-    /// A payment exists.
-    #[serde(rename = "holdfast.PaymentRequested")]
-    PaymentRequested(PaymentRequested),
-    /// Money is reserved for a payment.
-    #[serde(rename = "holdfast.HoldPlaced")]
-    HoldPlaced(Hold),
-    /// Reserved money went out.
-    #[serde(rename = "holdfast.HoldPosted")]
-    HoldPosted(Hold),
-    /// Reserved money is free again.
-    #[serde(rename = "holdfast.HoldVoided")]
-    HoldVoided(Hold),
-    /// A try at one gateway with one key began.
-    #[serde(rename = "holdfast.AttemptStarted")]
-    AttemptStarted(AttemptStarted),
-    /// The gateway follower is to do something.
-    #[serde(rename = "holdfast.GatewayOperationRequested")]
-    GatewayOperationRequested(GatewayOperationRequested),
-    /// The result of a gateway operation was taken in.
-    #[serde(rename = "holdfast.GatewayOperationAnswered")]
-    GatewayOperationAnswered(GatewayOperationAnswered),
-    /// The same attempt will be sent again later.
-    #[serde(rename = "holdfast.ResendScheduled")]
-    ResendScheduled(ResendScheduled),
-    /// Whether the gateway charged is not known.
-    #[serde(rename = "holdfast.PaymentInDoubt")]
-    PaymentInDoubt(PaymentInDoubt),
-    /// The gateway charged and the money is gone.
-    #[serde(rename = "holdfast.PaymentCompleted")]
-    PaymentCompleted(PaymentCompleted),
-    /// The payment failed for good; nothing is held for it.
-    #[serde(rename = "holdfast.PaymentFailed")]
-    PaymentFailed(PaymentFailed),
-    /// What a gateway said does not fit what the ledger knows; a person should look.
-    #[serde(rename = "holdfast.DiscrepancyRecorded")]
-    DiscrepancyRecorded(DiscrepancyRecorded),
-}
-
-/// A wallet exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WalletOpened {
-    /// Which.
-    pub wallet_id: WalletId,
-    /// In whose installation.
-    pub tenant: TenantId,
-    /// Whose.
-    pub user_id: UserId,
-    /// Of what.
-    pub currency: Currency,
-    /// Which of the user's.
-    pub label: WalletLabel,
-}
-
-/// Money arrived on an external rail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DepositRecorded {
-    /// Which deposit.
-    pub deposit_id: DepositId,
-    /// Whose wallet.
-    pub wallet_id: WalletId,
-    /// Minor units.
-    pub amount: Amount,
-    /// ISO 4217.
-    pub currency: Currency,
-    /// How it arrived.
-    pub rail: RailName,
-    /// The rail's own name of it.
-    pub reference: String,
-    /// What makes a retry the same request.
-    pub fingerprint: Fingerprint,
-}
 
 /// A payment exists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,9 +27,13 @@ pub struct PaymentRequested {
     pub deadline: Timestamp,
     /// Joins what one request set in motion.
     pub correlation_id: String,
+    /// The gateway that the request names; no other is tried then.
+    #[serde(default)]
+    pub gateway: Option<GatewayName>,
 }
 
-/// A hold was placed, posted or voided. Its id is that of its payment.
+/// A hold was placed, posted or voided. Its id is that of its payment. What the gateway took is
+/// posted and the rest is voided: together they are what was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// For which payment.
@@ -147,11 +66,11 @@ pub struct GatewayOperationRequested {
     pub payment_id: PaymentId,
     /// Routes the result.
     pub wallet_id: WalletId,
-    /// The attempt, and the idempotency key that the gateway gets.
+    /// The attempt or the refund, and the idempotency key that the gateway gets.
     pub operation_id: OperationId,
-    /// Which operation of the attempt, counted from 1.
+    /// Which operation of it, counted from 1.
     pub operation_seq: i32,
-    /// Charge, or ask.
+    /// Charge, give back, or ask.
     pub operation: GatewayOperationKind,
     /// Where.
     pub gateway: GatewayName,
@@ -166,6 +85,20 @@ pub struct GatewayOperationRequested {
     pub conclusive_after: Timestamp,
     /// Joins what one request set in motion.
     pub correlation_id: String,
+    /// What a refund gives back; none for a charge.
+    #[serde(default)]
+    pub refund: Option<RefundOf>,
+}
+
+/// What a refund gives back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundOf {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// The attempt whose charge it is: the key that the gateway got for it.
+    pub charge_operation_id: OperationId,
+    /// The gateway's own name of that charge.
+    pub charge_reference: String,
 }
 
 /// The result of a gateway operation was taken in.
@@ -177,8 +110,11 @@ pub struct GatewayOperationAnswered {
     pub operation_id: OperationId,
     /// Which operation of the attempt.
     pub operation_seq: i32,
-    /// What the answer proves about tries of this attempt.
+    /// What the answer proves about tries of this attempt or refund.
     pub proof: Proof,
+    /// The refund, when it is of one.
+    #[serde(default)]
+    pub refund_id: Option<RefundId>,
 }
 
 /// What the answer of a gateway proves about what it may have received.
@@ -215,6 +151,9 @@ pub struct PaymentInDoubt {
     pub operation_id: OperationId,
     /// Why.
     pub reason: String,
+    /// Without an answer by then a person decides; none in entries of version 1.
+    #[serde(default)]
+    pub review_at: Option<Timestamp>,
 }
 
 /// The gateway charged and the money is gone.
@@ -256,4 +195,60 @@ pub struct DiscrepancyRecorded {
     pub code: String,
     /// In words.
     pub detail: String,
+    /// The refund, when it is of one.
+    #[serde(default)]
+    pub refund_id: Option<RefundId>,
+}
+
+/// An attempt ended without a charge; another gateway is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptAbandoned {
+    /// Of which payment.
+    pub payment_id: PaymentId,
+    /// The attempt.
+    pub operation_id: OperationId,
+    /// Why.
+    pub reason: String,
+}
+
+/// A person must say how the payment ended; the hold stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentReviewRequested {
+    /// Which payment.
+    pub payment_id: PaymentId,
+    /// The attempt.
+    pub operation_id: OperationId,
+    /// Why.
+    pub reason: String,
+}
+
+/// A person said how the payment ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentResolved {
+    /// Which payment.
+    pub payment_id: PaymentId,
+    /// The attempt.
+    pub operation_id: OperationId,
+    /// How it ended.
+    pub outcome: ResolvedOutcome,
+    /// Minor units that the gateway took; 0 for none.
+    pub amount: i64,
+    /// The gateway's own name of the charge.
+    pub gateway_reference: String,
+    /// Who said so.
+    pub actor: String,
+}
+
+/// The caller wants the payment to end: nothing new is sent for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelRequested {
+    /// Which payment.
+    pub payment_id: PaymentId,
+}
+
+/// The payment ended as its caller wished; nothing was charged and nothing is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentCancelled {
+    /// Which payment.
+    pub payment_id: PaymentId,
 }

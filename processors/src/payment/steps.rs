@@ -1,20 +1,17 @@
 //! The steps that decisions about a payment are made of: ask the gateway, hold on, post, void.
 
-use std::time::Duration;
-
 use schemas::account::{Account, Layer};
-use schemas::entry::TimerChange;
 use schemas::event::{
-    Event, GatewayOperationRequested, Hold, PaymentCompleted, PaymentFailed, PaymentInDoubt,
-    ResendScheduled,
+    DiscrepancyRecorded, Event, GatewayOperationRequested, Hold, PaymentCancelled,
+    PaymentCompleted, PaymentFailed, PaymentInDoubt, PaymentReviewRequested, ResendScheduled,
 };
 use schemas::inputs::GatewayOperationKind;
-use schemas::{GatewayName, Timestamp};
+use schemas::{Amount, Money, Timestamp};
 
-use super::state::{Attempt, Payment};
-use super::timers::timer_id;
+use super::state::{Payment, Phase};
+use crate::attempt::Attempt;
 use crate::draft::{DecideContext, Draft, Rejection};
-use crate::policy::GatewayPolicy;
+use crate::timer::TimerSubject;
 
 /// Asks the gateway to charge, with the attempt's key, and sets the timer that ends the wait.
 pub(super) fn request_submit(
@@ -43,34 +40,22 @@ fn request(
     operation: GatewayOperationKind,
     ctx: &DecideContext<'_>,
 ) {
-    let (call_time, ingestion) = call_times(&attempt.gateway, ctx);
-    let not_after = ctx.at.plus(ctx.policy.payment.operation_window);
-    let last_answer = not_after.plus(call_time);
+    let asked = attempt.next(operation, &ctx.policy.payment, payment.deadline, ctx);
     draft.event(Event::GatewayOperationRequested(GatewayOperationRequested {
         payment_id: payment.id,
         wallet_id: payment.wallet_id,
         operation_id: attempt.operation_id,
-        operation_seq: attempt.latest_seq + 1,
+        operation_seq: asked.operation_seq,
         operation,
         gateway: attempt.gateway.clone(),
         amount: payment.money.amount(),
         currency: payment.money.currency(),
-        not_after,
-        conclusive_after: last_answer.plus(ingestion),
+        not_after: asked.not_after,
+        conclusive_after: asked.conclusive_after,
         correlation_id: payment.correlation_id.clone(),
+        refund: None,
     }));
-    set_timer(draft, payment, last_answer.plus(ctx.policy.payment.answer_grace));
-}
-
-/// Maximum call time and ingestion window of a gateway. One that is configured no longer gets the
-/// longest of those that are: waiting longer is always safe.
-fn call_times(gateway: &GatewayName, ctx: &DecideContext<'_>) -> (Duration, Duration) {
-    let times = |policy: &GatewayPolicy| (policy.maximum_call_time, policy.ingestion_window);
-    let longest = |all: &[GatewayPolicy]| {
-        let call = all.iter().map(|one| one.maximum_call_time).max().unwrap_or_default();
-        (call, all.iter().map(|one| one.ingestion_window).max().unwrap_or_default())
-    };
-    ctx.policy.gateway(Some(gateway)).map_or_else(|| longest(&ctx.policy.gateways), times)
+    set_timer(draft, payment, asked.answer_due);
 }
 
 /// Waits, then sends the same attempt again.
@@ -98,12 +83,22 @@ pub(super) fn doubt(
     reason: &str,
     ctx: &DecideContext<'_>,
 ) {
+    // A payment that was in doubt before has no new time to stay so.
+    let review_at = match payment.rare.as_ref().and_then(|rare| rare.review_at) {
+        Some(review_at) => review_at,
+        None => ctx.at.plus(ctx.policy.payment.review_after),
+    };
     draft.event(Event::PaymentInDoubt(PaymentInDoubt {
         payment_id: payment.id,
         operation_id: attempt.operation_id,
         reason: reason.to_owned(),
+        review_at: Some(review_at),
     }));
-    schedule_inquiry(draft, payment, attempt, ctx.at, ctx);
+    let due = match attempt.can_be_asked(ctx) {
+        true => attempt.inquiry_due(&ctx.policy.payment, ctx).min(review_at),
+        false => review_at,
+    };
+    set_timer(draft, payment, due.max(ctx.at));
 }
 
 /// Waits for the back-off and at least until `not_before`, then inquires.
@@ -115,35 +110,60 @@ pub(super) fn schedule_inquiry(
     ctx: &DecideContext<'_>,
 ) {
     let times = &ctx.policy.payment;
-    let wait = backoff(attempt.inquiries, times.inquiry_backoff, times.inquiry_backoff_limit);
-    set_timer(draft, payment, ctx.at.plus(wait).max(not_before));
+    let due = match &payment.phase {
+        Phase::NeedsReview(_) => ctx.at.plus(times.review_inquiry_interval),
+        Phase::Requested
+        | Phase::Submitting(_)
+        | Phase::InDoubt(_)
+        | Phase::Completed(_)
+        | Phase::Failed(_)
+        | Phase::Cancelled(_) => {
+            attempt.inquiry_due(times, ctx).max(not_before).min(payment.review_at())
+        }
+    };
+    set_timer(draft, payment, due.max(ctx.at));
 }
 
-/// `first` doubled so many times, at most `limit`.
-pub(super) fn backoff(doublings: u32, first: Duration, limit: Duration) -> Duration {
-    2u32.checked_pow(doublings)
-        .and_then(|factor| first.checked_mul(factor))
-        .unwrap_or(limit)
-        .min(limit)
+/// Asks for a person, once. The gateway is asked slowly meanwhile.
+pub(super) fn request_review(
+    draft: &mut Draft,
+    payment: &Payment,
+    attempt: &Attempt,
+    reason: &str,
+) {
+    if let Phase::NeedsReview(_) = payment.phase {
+        return;
+    }
+    draft.event(Event::PaymentReviewRequested(PaymentReviewRequested {
+        payment_id: payment.id,
+        operation_id: attempt.operation_id,
+        reason: reason.to_owned(),
+    }));
 }
 
-/// The gateway charged: what was held goes out.
+/// The gateway charged: what the wallet pays of it goes out, the rest of the hold is free again.
 pub(super) fn complete(
     draft: &mut Draft,
     payment: &Payment,
     attempt: &Attempt,
+    captured: Amount,
     gateway_reference: &str,
 ) {
     let (wallet, clearing) = accounts(payment, attempt);
     draft.release(&wallet, &clearing, payment.money);
-    draft.transfer(Layer::Posted, &wallet, &clearing, payment.money);
-    draft.event(Event::HoldPosted(hold_of(payment)));
+    let paid = Money::new(captured, payment.money.currency());
+    draft.transfer(Layer::Posted, &wallet, &clearing, paid);
+    draft.event(Event::HoldPosted(hold_of(payment, captured)));
+    let rest = payment.money.amount().minor() - captured.minor();
+    if let Ok(rest) = Amount::try_from(rest) {
+        draft.event(Event::HoldVoided(hold_of(payment, rest)));
+    }
     draft.event(Event::PaymentCompleted(PaymentCompleted {
         payment_id: payment.id,
         operation_id: attempt.operation_id,
         gateway: attempt.gateway.clone(),
         gateway_reference: gateway_reference.to_owned(),
-        captured_amount: payment.money.amount(),
+        captured_amount: captured,
     }));
     cancel_timer(draft, payment);
 }
@@ -155,10 +175,20 @@ pub(super) fn void_and_fail(
     attempt: &Attempt,
     failure: PaymentFailed,
 ) {
+    void(draft, payment, attempt);
+    draft.event(Event::PaymentFailed(failure));
+}
+
+/// Nothing was charged: what was held is free again, as the payment's caller wished.
+pub(super) fn void_and_cancel(draft: &mut Draft, payment: &Payment, attempt: &Attempt) {
+    void(draft, payment, attempt);
+    draft.event(Event::PaymentCancelled(PaymentCancelled { payment_id: payment.id }));
+}
+
+fn void(draft: &mut Draft, payment: &Payment, attempt: &Attempt) {
     let (wallet, clearing) = accounts(payment, attempt);
     draft.release(&wallet, &clearing, payment.money);
-    draft.event(Event::HoldVoided(hold_of(payment)));
-    draft.event(Event::PaymentFailed(failure));
+    draft.event(Event::HoldVoided(hold_of(payment, payment.money.amount())));
     cancel_timer(draft, payment);
 }
 
@@ -177,32 +207,48 @@ pub(super) fn failure(payment: &Payment, rejection: &Rejection) -> PaymentFailed
     }
 }
 
-fn accounts(payment: &Payment, attempt: &Attempt) -> (Account, Account) {
+/// Records what does not fit, once for each kind: every inquiry finds it again.
+pub(super) fn discrepancy(
+    draft: &mut Draft,
+    payment: &Payment,
+    attempt: &Attempt,
+    code: &str,
+    detail: String,
+) {
+    if payment.has_discrepancy(code) {
+        return;
+    }
+    draft.event(Event::DiscrepancyRecorded(DiscrepancyRecorded {
+        payment_id: payment.id,
+        operation_id: attempt.operation_id,
+        code: code.to_owned(),
+        detail,
+        refund_id: None,
+    }));
+}
+
+pub(super) fn accounts(payment: &Payment, attempt: &Attempt) -> (Account, Account) {
     (Account::Wallet(payment.wallet_id), Account::GatewayClearing(attempt.gateway.clone()))
 }
 
-fn hold_of(payment: &Payment) -> Hold {
+pub(super) fn hold_of(payment: &Payment, amount: Amount) -> Hold {
     Hold {
         payment_id: payment.id,
         wallet_id: payment.wallet_id,
-        amount: payment.money.amount(),
+        amount,
         currency: payment.money.currency(),
     }
 }
 
-fn set_timer(draft: &mut Draft, payment: &Payment, due: Timestamp) {
+pub(super) fn set_timer(draft: &mut Draft, payment: &Payment, due: Timestamp) {
     change_timer(draft, payment, Some(due));
 }
 
-fn cancel_timer(draft: &mut Draft, payment: &Payment) {
+pub(super) fn cancel_timer(draft: &mut Draft, payment: &Payment) {
     change_timer(draft, payment, None);
 }
 
 fn change_timer(draft: &mut Draft, payment: &Payment, due: Option<Timestamp>) {
-    let generation = payment.timer_generation + 1;
-    draft.timers.push(TimerChange {
-        timer_id: timer_id(payment.id, payment.wallet_id),
-        generation,
-        due,
-    });
+    let timer_id = TimerSubject::Payment(payment.id).timer_id(payment.wallet_id);
+    draft.timer(timer_id, payment.timer_generation + 1, due);
 }
