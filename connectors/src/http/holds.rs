@@ -1,5 +1,5 @@
-//! The open holds of a wallet: the money that payments and transfers keep from being spent, and what
-//! each of them waits for.
+//! The open holds of a wallet: the money that payments and transfers keep from being spent, and
+//! what each of them waits for.
 
 use std::cmp::Reverse;
 use std::sync::Arc;

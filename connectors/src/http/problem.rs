@@ -55,6 +55,7 @@ struct Parts {
 /// What exists all the same.
 #[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 #[schema(as = ProblemSubject)]
+#[expect(clippy::struct_field_names, reason = "as callers see them")]
 struct Subject {
     /// The payment that exists all the same.
     #[serde(skip_serializing_if = "Option::is_none")]

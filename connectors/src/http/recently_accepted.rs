@@ -12,8 +12,8 @@ use tokio::time::Instant;
 /// The most that are remembered; the oldest go first.
 const CAPACITY: usize = 1024;
 
-/// The latest objects whose decision nobody has seen yet, by the bytes of their ids, each until when
-/// it may come.
+/// The latest objects whose decision nobody has seen yet, by the bytes of their ids, each until
+/// when it may come.
 #[derive(Default)]
 pub(super) struct RecentlyAccepted(Mutex<VecDeque<([u8; 16], Instant)>>);
 

@@ -8,7 +8,8 @@ use schemas::event::{RefundCause, RefundDestination};
 use schemas::inputs::{Command, CommandBody, Refund};
 use schemas::read_model::{RefundRow, RefundStatus};
 use schemas::{
-    ErrorCode, Fingerprint, GatewayName, IdempotencyKey, PaymentId, Position, RefundId, WalletId,
+    Amount, ErrorCode, Fingerprint, GatewayName, IdempotencyKey, PaymentId, Position, RefundId,
+    WalletId,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -148,7 +149,7 @@ async fn refund(
         refund_id: id.to_string(),
         payment_id: payment_id.to_string(),
         wallet_id: payment.wallet_id.to_string(),
-        amount: amount.map(|amount| amount.minor()),
+        amount: amount.map(Amount::minor),
         reason: reason.clone(),
     });
     let command = Command { envelope: api.envelope(ids, key.as_str()), body };
@@ -160,7 +161,7 @@ async fn refund(
             object: "refund",
             payment_id,
             wallet_id: payment.wallet_id,
-            amount: amount.map(|amount| amount.minor()),
+            amount: amount.map(Amount::minor),
             currency: payment.money.currency().code(),
             reason: text(reason.as_ref()),
             cause: RefundCause::Asked,

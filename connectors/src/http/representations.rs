@@ -335,6 +335,7 @@ impl<'a> WalletBody<'a> {
 /// What moved the money of a line: the ids that it has.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = TransactionSubject)]
+#[expect(clippy::struct_field_names, reason = "as callers see them")]
 struct LineSubject {
     /// Of a payment and of a refund.
     #[serde(skip_serializing_if = "Option::is_none")]

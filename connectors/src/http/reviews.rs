@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use schemas::inputs::{
     Envelope, Operation, OperationBody, ResolvePayment, ResolveRefund, ResolvedOutcome,
 };
-use schemas::{ErrorCode, Sealed};
+use schemas::{Amount, ErrorCode, Sealed};
 use tokio::time::Instant;
 
 use super::answer::Answer;
@@ -154,7 +154,7 @@ impl Resolution {
         fields::bounded("gateway_reference", &gateway_reference, 0..=longest)?;
         let actor = fields::required("actor", request.actor)?;
         fields::bounded("actor", &actor, 1..=MAX_ACTOR_BYTES)?;
-        let amount = amount.map(|amount| amount.minor());
+        let amount = amount.map(Amount::minor);
         Ok(Self { outcome, evidence, amount, gateway_reference, actor })
     }
 

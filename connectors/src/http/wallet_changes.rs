@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use schemas::inputs::{Operation, OperationBody, SetLimits, WalletChange};
-use schemas::{ErrorCode, WalletId};
+use schemas::{Amount, ErrorCode, WalletId};
 use tokio::time::Instant;
 
 use super::answer::Answer;
@@ -130,9 +130,11 @@ fn limit<T: TryFrom<i64>>(
     given: Option<MinorUnits>,
 ) -> Result<Option<T>, Problem> {
     let Some(MinorUnits(minor)) = given else { return Ok(None) };
-    let bound = Some(minor).filter(|minor| *minor >= 0).and_then(|minor| T::try_from(minor).ok());
+    // No amount is larger than the largest: a bound beyond it is a mistake.
+    let is_sensible = minor == 0 || Amount::try_from(minor).is_ok();
+    let bound = Some(minor).filter(|_| is_sensible).and_then(|minor| T::try_from(minor).ok());
     let wrong = || {
-        let detail = format!("field {name}: 0 or more, or null for no limit");
+        let detail = format!("field {name}: 0 or more, at most 2^53-1, or null for no limit");
         Problem::because(ErrorCode::FieldInvalid, detail).param(name)
     };
     bound.ok_or_else(wrong).map(Some)

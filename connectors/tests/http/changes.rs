@@ -156,7 +156,9 @@ fn of_any() -> Vec<Row> {
         rows.push(route.with_id(ID, route.unknown));
     }
     let limits = of_wallet("limits").put();
-    for (field, value) in [("per_payment", "-1"), ("per_day", "-5"), ("in_flight", "4294967296")] {
+    for (field, value) in
+        [("per_payment", "-1"), ("per_day", "9007199254740992"), ("in_flight", "4294967296")]
+    {
         let body = format!(r#"{{"{field}":{value}}}"#);
         rows.push(limits.row(FieldInvalid).body(body).param(field));
     }

@@ -12,7 +12,6 @@ use std::time::Duration;
 use connectors::ports::{
     AppendError, CommandLog, CommandOutcome, Component, Health, Page, PortFuture, Request,
 };
-use schemas::entry::Decision;
 use schemas::inputs::{CommandBody, OperationBody};
 use schemas::read_model::{
     DepositRow, PaymentRow, PaymentStatus, RefundRow, RefundStatus, SuspenseRow, TransferCreditRow,
@@ -20,8 +19,8 @@ use schemas::read_model::{
 };
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
-    DepositId, ErrorCode, Offset, Partition, PartitionCount, PaymentId, Position, RefundId,
-    Timestamp, TransferId, WalletId, WithdrawalId,
+    DepositId, ErrorCode, Partition, PartitionCount, PaymentId, Position, RefundId, Timestamp,
+    TransferId, WalletId, WithdrawalId,
 };
 use tokio::sync::{oneshot, watch};
 

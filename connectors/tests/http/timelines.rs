@@ -52,24 +52,26 @@ fn row(
     }
 }
 
+fn answered(
+    offset: i64,
+    operation_seq: i32,
+    operation: GatewayOperationKind,
+    outcome: GatewayOutcome,
+) -> TimelineInput {
+    TimelineInput::GatewayResult(Box::new(ResultInput {
+        offset,
+        operation_seq,
+        operation,
+        operation_id: attempt(),
+        outcome,
+        evidence: Some(Sealed::plaintext(r#"{"status":502}"#)),
+        observed_at: now(offset),
+    }))
+}
+
 /// Held and asked; in doubt; asked what became of it; declined.
 fn timeline() -> Vec<TimelineRow> {
     let command = RequestInput { offset: 5, command_id: "try".into(), actor: "api".into() };
-    let answered = |offset, operation_seq, operation, outcome| {
-        let evidence = Some(Sealed::plaintext(r#"{"status":502}"#));
-        let observed_at = now(offset);
-        let operation_id = attempt();
-        let result = ResultInput {
-            offset,
-            operation_seq,
-            operation,
-            operation_id,
-            outcome,
-            evidence,
-            observed_at,
-        };
-        TimelineInput::GatewayResult(Box::new(result))
-    };
     let asked = |operation_seq, operation| TimelineEvent::GatewayOperationRequested {
         refund_id: None,
         operation_seq,

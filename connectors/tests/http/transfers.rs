@@ -40,10 +40,10 @@ async fn a_transfer_is_held_then_completed() {
     assert_eq!(held.header("location"), Some(location.as_str()));
 
     let holds = caller.get(&format!("/api/v1/wallets/{}/holds?limit=1", demo::wallet()), &[]).await;
-    let hold = &holds.body["data"][0];
-    assert_eq!((&hold["transfer_id"], &hold["amount"]), (&json!(id), &json!(20)));
-    assert_eq!(hold["waits_for"], json!({ "what": "receiver", "until": null }));
-    assert!(hold.get("payment_id").is_none());
+    let shown = &holds.body["data"][0];
+    assert_eq!((&shown["transfer_id"], &shown["amount"]), (&json!(id), &json!(20)));
+    assert_eq!(shown["waits_for"], json!({ "what": "receiver", "until": null }));
+    assert!(shown.get("payment_id").is_none());
 
     caller.ledger.complete_transfer(id.parse().unwrap());
     let done = waiting.await.unwrap();

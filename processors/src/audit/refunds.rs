@@ -35,7 +35,7 @@ enum Stands {
 /// What a completed payment took, and what of it is given back.
 struct Captured {
     attempt: OperationId,
-    captured: i64,
+    taken: i64,
     open: i64,
     given_back: i64,
 }
@@ -120,10 +120,10 @@ impl Refunds {
 
     fn bounded(&mut self, position: Position, payment: PaymentId) {
         let Some(charge) = self.charges.get(&payment) else { return };
-        if charge.open + charge.given_back > charge.captured {
+        if charge.open + charge.given_back > charge.taken {
             let detail = format!(
                 "payment {payment} captured {} and gives back {} and perhaps {}",
-                charge.captured, charge.given_back, charge.open
+                charge.taken, charge.given_back, charge.open
             );
             self.result.violated(position, detail);
         }
@@ -134,9 +134,9 @@ impl Check for Refunds {
     fn observe(&mut self, position: Position, entry: &Entry) {
         for event in &entry.events {
             if let Event::PaymentCompleted(event) = event {
-                let captured = event.captured_amount.minor();
+                let taken = event.captured_amount.minor();
                 let attempt = event.operation_id;
-                let charge = Captured { attempt, captured, open: 0, given_back: 0 };
+                let charge = Captured { attempt, taken, open: 0, given_back: 0 };
                 self.charges.insert(event.payment_id, charge);
             }
             if let Event::RefundRequested(event) = event {

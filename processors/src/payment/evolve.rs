@@ -141,7 +141,7 @@ fn count(state: &mut dyn WriteLedger, id: PaymentId, event: &Event) -> Result<()
             wallet::evolve::counted(state, wallet, |bounds| bounds.begin(day, hold.amount.minor()))
         }
         Event::HoldVoided(hold) => wallet::evolve::counted(state, wallet, |bounds| {
-            bounds.give_back(day, hold.amount.minor())
+            bounds.give_back(day, hold.amount.minor());
         }),
         Event::PaymentCompleted(_) | Event::PaymentFailed(_) | Event::PaymentCancelled(_)
             if was_held =>
@@ -203,8 +203,8 @@ impl Phase {
             Self::Submitting(attempt) => Self::Submitting(change(attempt)),
             Self::InDoubt(attempt) => Self::InDoubt(change(attempt)),
             Self::NeedsReview(attempt) => Self::NeedsReview(change(attempt)),
-            Self::Completed(charge) => {
-                Self::Completed(Charge { attempt: change(charge.attempt), ..charge })
+            Self::Completed(done) => {
+                Self::Completed(Charge { attempt: change(done.attempt), ..done })
             }
             Self::Failed(attempt) => Self::Failed(attempt.map(change)),
             Self::Cancelled(attempt) => Self::Cancelled(change(attempt)),

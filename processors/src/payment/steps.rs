@@ -94,9 +94,10 @@ pub(super) fn doubt(
         reason: reason.to_owned(),
         review_at: Some(review_at),
     }));
-    let due = match attempt.can_be_asked(ctx) {
-        true => attempt.inquiry_due(&ctx.policy.payment, ctx).min(review_at),
-        false => review_at,
+    let due = if attempt.can_be_asked(ctx) {
+        attempt.inquiry_due(&ctx.policy.payment, ctx).min(review_at)
+    } else {
+        review_at
     };
     set_timer(draft, payment, due.max(ctx.at));
 }

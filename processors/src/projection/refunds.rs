@@ -22,13 +22,12 @@ pub(super) fn fold(
         return Ok(());
     }
     let Some(id) = refund_of(event) else { return Ok(()) };
-    let at = match changes.refunds.iter().position(|row| row.id == id) {
-        Some(at) => at,
-        None => {
-            let row = rows.refund(id)?.ok_or_else(|| missing(format_args!("refund {id}")))?;
-            changes.refunds.push(row);
-            changes.refunds.len() - 1
-        }
+    let at = if let Some(at) = changes.refunds.iter().position(|row| row.id == id) {
+        at
+    } else {
+        let row = rows.refund(id)?.ok_or_else(|| missing(format_args!("refund {id}")))?;
+        changes.refunds.push(row);
+        changes.refunds.len() - 1
     };
     let row = &mut changes.refunds[at];
     apply(row, event, entry);

@@ -97,6 +97,18 @@ fn apply(saga: &mut Saga, event: &TimelineEvent, row: &TimelineRow) {
         | TimelineEvent::PaymentResolved { .. }
         | TimelineEvent::SuspenseBooked { .. }
         | TimelineEvent::RefundResolved { .. } => {}
+        TimelineEvent::RefundRequested { .. }
+        | TimelineEvent::RefundResendScheduled { .. }
+        | TimelineEvent::RefundInDoubt { .. }
+        | TimelineEvent::RefundReviewRequested { .. }
+        | TimelineEvent::RefundSucceeded { .. }
+        | TimelineEvent::RefundFailed { .. } => apply_to_refund(saga, event, row),
+    }
+}
+
+/// What happened to one of the refunds; the other events are [`apply`]'s.
+fn apply_to_refund(saga: &mut Saga, event: &TimelineEvent, row: &TimelineRow) {
+    match event {
         TimelineEvent::RefundRequested { refund_id, gateway, money, cause, .. } => {
             saga.refunds.push(SagaRefund {
                 refund_id: *refund_id,
@@ -127,6 +139,7 @@ fn apply(saga: &mut Saga, event: &TimelineEvent, row: &TimelineRow) {
         TimelineEvent::RefundFailed { refund_id, .. } => {
             stands(saga, *refund_id, RefundStatus::Failed);
         }
+        other => debug_assert!(false, "not about a refund: {other:?}"),
     }
 }
 
@@ -183,22 +196,23 @@ fn asked(saga: &mut Saga, event: &TimelineEvent, row: &TimelineRow) {
 
 fn operation_mut(saga: &mut Saga, id: OperationId, seq: i32) -> Option<&mut SagaOperation> {
     let refund = RefundId::of_operation(id);
-    let operations = match saga.attempts.iter_mut().find(|attempt| attempt.operation_id == id) {
-        Some(attempt) => &mut attempt.operations,
-        None => {
-            let refund = saga.refunds.iter_mut().find(|one| one.refund_id == refund);
-            &mut refund?.operations
-        }
+    let attempt = saga.attempts.iter_mut().find(|attempt| attempt.operation_id == id);
+    let operations = if let Some(attempt) = attempt {
+        &mut attempt.operations
+    } else {
+        let refund = saga.refunds.iter_mut().find(|one| one.refund_id == refund);
+        &mut refund?.operations
     };
     operations.iter_mut().rev().find(|operation| operation.seq == seq)
 }
 
 /// A timer that fired is set no more; then the entry may set it again.
 fn apply_timer(saga: &mut Saga, row: &TimelineRow) {
-    if let TimelineInput::Timer { generation, .. } = row.input {
-        if row.refund_timer.is_none() && row.timer.is_none() {
-            forget_fired(saga, generation);
-        }
+    if let TimelineInput::Timer { generation, .. } = row.input
+        && row.refund_timer.is_none()
+        && row.timer.is_none()
+    {
+        forget_fired(saga, generation);
     }
     if let Some(setting) = row.timer {
         saga.timer = setting.due.map(|due| SagaTimer {

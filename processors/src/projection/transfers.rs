@@ -30,13 +30,12 @@ pub(super) fn fold(
         return Ok(());
     }
     let Some(id) = of_sender(event) else { return Ok(()) };
-    let at = match changes.transfers.iter().position(|row| row.id == id) {
-        Some(at) => at,
-        None => {
-            let row = rows.transfer(id)?.ok_or_else(|| missing(format_args!("transfer {id}")))?;
-            changes.transfers.push(row);
-            changes.transfers.len() - 1
-        }
+    let at = if let Some(at) = changes.transfers.iter().position(|row| row.id == id) {
+        at
+    } else {
+        let row = rows.transfer(id)?.ok_or_else(|| missing(format_args!("transfer {id}")))?;
+        changes.transfers.push(row);
+        changes.transfers.len() - 1
     };
     let row = &mut changes.transfers[at];
     apply(row, event, entry);

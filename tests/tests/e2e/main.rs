@@ -7,6 +7,7 @@
 
 mod bad_records;
 mod bad_requests;
+mod cancellations_and_reviews;
 mod command_line;
 mod crash_windows;
 mod crashes;
@@ -26,6 +27,7 @@ mod pauses;
 mod payments;
 mod races;
 mod rebuild;
+mod refunds_and_transfers;
 mod registry_away;
 mod roles;
 mod slow_gateways;
@@ -33,3 +35,4 @@ mod stores;
 mod telemetry;
 mod terminations;
 mod timelines;
+mod wallet_changes;

@@ -54,19 +54,19 @@ impl ReadRows for Batch<'_> {
     }
 
     fn refund(&self, id: RefundId) -> Result<Option<RefundRow>, StateError> {
-        self.rare(&self.refunds, REFUNDS, id, id.as_bytes())
+        self.rare(&self.refunds, REFUNDS, &id, id.as_bytes())
     }
 
     fn transfer(&self, id: TransferId) -> Result<Option<TransferRow>, StateError> {
-        self.rare(&self.transfers, TRANSFERS, id, id.as_bytes())
+        self.rare(&self.transfers, TRANSFERS, &id, id.as_bytes())
     }
 
     fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, StateError> {
-        self.rare(&self.deposits, DEPOSITS, id, id.as_bytes())
+        self.rare(&self.deposits, DEPOSITS, &id, id.as_bytes())
     }
 
     fn withdrawal(&self, id: WithdrawalId) -> Result<Option<WithdrawalRow>, StateError> {
-        self.rare(&self.withdrawals, WITHDRAWALS, id, id.as_bytes())
+        self.rare(&self.withdrawals, WITHDRAWALS, &id, id.as_bytes())
     }
 }
 
@@ -94,10 +94,10 @@ impl<'a> Batch<'a> {
         &self,
         changed: &BTreeMap<I, R>,
         column: &'static str,
-        id: I,
+        id: &I,
         key: &[u8],
     ) -> Result<Option<R>, StateError> {
-        if let Some(row) = changed.get(&id) {
+        if let Some(row) = changed.get(id) {
             return Ok(Some(row.clone()));
         }
         self.store.row(column, key).map_err(|error| unreadable(&error))

@@ -180,7 +180,7 @@ impl Views for PaymentViews {
         wallet: WalletId,
         page: PageRequest<(Timestamp, TransferId)>,
     ) -> Result<Page<TransferRow, (Timestamp, TransferId)>, ViewError> {
-        transfer_holds::list(&self.store, wallet, page).map_err(unreadable)
+        transfer_holds::list(&self.store, wallet, page).map_err(|error| unreadable(&error))
     }
 
     fn suspense(
@@ -188,11 +188,11 @@ impl Views for PaymentViews {
         wallet: Option<WalletId>,
         page: PageRequest<SuspenseKey>,
     ) -> Result<Page<SuspenseRow, SuspenseKey>, ViewError> {
-        suspense::list(&self.store, wallet, page).map_err(unreadable)
+        suspense::list(&self.store, wallet, page).map_err(|error| unreadable(&error))
     }
 
     fn numbers(&self, wallet: WalletId, as_of: AsOf) -> Result<Option<WalletMovement>, ViewError> {
-        numbers::at(&self.store, wallet, as_of).map_err(unreadable)
+        numbers::at(&self.store, wallet, as_of).map_err(|error| unreadable(&error))
     }
 
     fn shard_time(&self, partition: Partition) -> Option<Timestamp> {
@@ -248,7 +248,7 @@ impl Views for PaymentViews {
         wallet: WalletId,
         page: PageRequest<i64>,
     ) -> Result<Page<WalletMovement, i64>, ViewError> {
-        numbers::statement(&self.store, wallet, page).map_err(unreadable)
+        numbers::statement(&self.store, wallet, page).map_err(|error| unreadable(&error))
     }
 
     fn applied(&self, partition: Partition) -> Option<Position> {
@@ -269,7 +269,7 @@ impl Views for PaymentViews {
     }
 }
 
-fn unreadable(error: ViewStoreError) -> ViewError {
+fn unreadable(error: &ViewStoreError) -> ViewError {
     ViewError(error.to_string())
 }
 

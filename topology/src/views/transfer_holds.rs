@@ -25,13 +25,9 @@ pub(super) fn list(
     wallet: WalletId,
     page: PageRequest<(Timestamp, TransferId)>,
 ) -> Result<Page<TransferRow, (Timestamp, TransferId)>, ViewStoreError> {
-    let newest = match page.after {
-        Some((created_at, id)) => key_of(wallet, created_at, id),
-        None => {
-            let last = TransferId::from_bytes([u8::MAX; 16]);
-            key_of(wallet, Timestamp::from_millis(i64::MAX), last)
-        }
-    };
+    let last = (Timestamp::from_millis(i64::MAX), TransferId::from_bytes([u8::MAX; 16]));
+    let (created_at, id) = page.after.unwrap_or(last);
+    let newest = key_of(wallet, created_at, id);
     let mode = IteratorMode::From(&newest, Direction::Reverse);
     let (mut rows, mut last) = (Vec::new(), None);
     for item in store.scan(TRANSFER_HOLDS, mode)? {
