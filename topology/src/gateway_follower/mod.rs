@@ -8,6 +8,7 @@
 //! follower whose shard was claimed by another one ends with an error.
 
 mod answer;
+mod asked;
 mod bulkhead;
 mod checkpoint;
 pub mod claim;
@@ -18,7 +19,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use connectors::gateway::client::GatewayClient;
-use connectors::gateway::operation::{OperationKind, OperationRequest};
 use processors::policy::PlaintextRule;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
@@ -26,9 +26,9 @@ use schemas::inputs::{GatewayOutcome, GatewayResult};
 use schemas::{Partition, PartitionCount, Sealed};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use answer::{Provenance, may_send, when_too_late, when_tried};
+use asked::asked;
 use bulkhead::Bulkhead;
 pub use checkpoint::Checkpoint;
 use claim::{Claim, Holdings, Meaning};
@@ -249,21 +249,19 @@ async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
         let reason = format!("no gateway {} is configured here", request.gateway);
         return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
     }
-    let Some(kind) = OperationKind::of(request.operation) else {
-        let reason = format!("no client for {:?} at {}", request.operation, request.gateway);
-        return (GatewayOutcome::NotSent { reason }, None);
-    };
     // The call's time begins before the look at the clock: a process that is stopped in between
     // finds the time used up when it wakes.
-    let begun = Instant::now();
+    let Some(mut question) = asked(request, Instant::now(), follower.call_timeout) else {
+        let reason = format!("{:?} is nothing that a gateway is asked", request.operation);
+        return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
+    };
     if !may_send(wall_clock::now(), request.not_after) {
         return (when_too_late(*provenance), None);
     }
     pass(CrashWindow::BeforeCall);
     let (_call, hop) = (follower.calls.enter(), hops::call(request));
-    let mut asked = operation(kind, request, begun, follower.call_timeout);
-    asked.traceparent = hop.traceparent();
-    let answer = follower.gateway.perform(&asked).await;
+    question.traceparent = hop.traceparent();
+    let answer = follower.gateway.perform(&question).await;
     hop.answered(&answer.outcome);
     pass(CrashWindow::AfterCall);
     let evidence = match follower.plaintext {
@@ -305,24 +303,4 @@ async fn offer(follower: &GatewayFollower, result: &GatewayResult) {
     }
     pass(CrashWindow::AfterResult);
     hops::reported(result);
-}
-
-fn operation(
-    kind: OperationKind,
-    request: &GatewayOperationRequested,
-    begun: Instant,
-    call_timeout: Duration,
-) -> OperationRequest {
-    OperationRequest {
-        kind,
-        attempt_id: Uuid::from_bytes(*request.operation_id.as_bytes()),
-        payment_id: Uuid::from_bytes(*request.payment_id.as_bytes()),
-        idempotency_key: request.operation_id.to_string(),
-        charge_reference: None,
-        amount_minor: request.amount.minor(),
-        currency: request.currency.code().to_owned(),
-        traceparent: None,
-        begun,
-        call_timeout,
-    }
 }
