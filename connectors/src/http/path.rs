@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use schemas::{Currency, PaymentId, UserId, WalletId};
+use schemas::{Currency, ErrorCode, GatewayName, PaymentId, UserId, WalletId};
 
 use super::fields;
 use super::problem::Problem;
@@ -15,6 +15,9 @@ pub(super) struct OwnerPath(pub UserId, pub Currency);
 
 /// `/payments/{payment_id}/…`
 pub(super) struct PaymentPath(pub PaymentId);
+
+/// `/gateways/{name}/…`; a name that no gateway can have is that of none.
+pub(super) struct GatewayPath(pub GatewayName);
 
 impl<S: Send + Sync> FromRequestParts<S> for WalletPath {
     type Rejection = Problem;
@@ -41,6 +44,15 @@ impl<S: Send + Sync> FromRequestParts<S> for PaymentPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Path(id) = Path::<String>::from_request_parts(parts, state).await.map_err(garbled)?;
         fields::parse("payment_id", &id).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for GatewayPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state).await.map_err(garbled)?;
+        name.parse().map(Self).map_err(|_| Problem::of(ErrorCode::GatewayNotFound))
     }
 }
 

@@ -14,8 +14,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::error_page::{self, ERRORS_PATH};
 use super::problem::Problem;
 use super::{
-    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, exchange, health, holds,
-    payment_events, payment_list, payments, sagas, statement, wallets,
+    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, exchange, gateways, health,
+    holds, notifications, payment_events, payment_list, payments, sagas, statement, wallets,
 };
 use crate::ports::Health;
 
@@ -29,6 +29,9 @@ pub fn router(options: ApiOptions, ports: Ports) -> Router {
         .route("/payments/", payments)
         .route("/payments/{payment_id}", get(payments::by_id))
         .route("/payments/{payment_id}/events", get(payment_events::list))
+        .route("/gateways", get(gateways::list))
+        .route("/gateways/{name}/exposure", get(gateways::exposure))
+        .route("/gateways/{name}/notifications", post(notifications::take))
         .route("/sagas/{payment_id}", get(sagas::by_payment))
         .route("/wallets", post(wallets::open))
         .route("/wallets/{wallet_id}", get(wallets::by_id))

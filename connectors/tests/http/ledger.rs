@@ -359,6 +359,16 @@ impl Views for Ledger {
         Ok(cut(rows, page.limit, key))
     }
 
+    fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError> {
+        let state = self.state();
+        let in_doubt = |row: &&PaymentRow| {
+            matches!(row.status, PaymentStatus::InDoubt | PaymentStatus::NeedsReview)
+                && row.gateway.as_ref() == Some(gateway)
+        };
+        let payments = state.payments.values().filter(in_doubt).cloned().collect();
+        Ok(Doubts { payments, are_all: true })
+    }
+
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {
         Ok(self.state().timelines.get(&payment.id).cloned().unwrap_or_default())
     }

@@ -94,7 +94,7 @@ impl Claim {
 }
 
 /// The id of no wallet that would be on this shard.
-fn routed_to(shard: Partition, count: PartitionCount) -> WalletId {
+pub fn routed_to(shard: Partition, count: PartitionCount) -> WalletId {
     loop {
         let wallet = WalletId::from_bytes(*Uuid::new_v4().as_bytes());
         if wallet.shard(count) == shard {

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use connectors::ports::{CommandOutcome, Page, PageRequest, PaymentFilter, ViewError, Views};
+use connectors::ports::{
+    CommandOutcome, Doubts, Page, PageRequest, PaymentFilter, ViewError, Views,
+};
 use processors::decode_row;
 use processors::projection::saga;
 use rocksdb::{Direction, IteratorMode};
 use schemas::read_model::{DepositRow, PaymentRow, WalletMovement, WalletRow};
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
-    DepositId, Offset, Partition, PartitionCount, PaymentId, Position, Timestamp, UserId, WalletId,
+    DepositId, GatewayName, Offset, Partition, PartitionCount, PaymentId, Position, Timestamp,
+    UserId, WalletId,
 };
 use tokio::sync::{oneshot, watch};
 
+use super::doubts;
 use super::outcomes::Outcomes;
 use super::store::{
     DEPOSITS, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, ViewHead, ViewStore, ViewStoreError, WALLETS,
@@ -163,6 +167,10 @@ impl Views for PaymentViews {
             }
         }
         Ok(Page { rows, next: None })
+    }
+
+    fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError> {
+        doubts::of(&self.store, gateway)
     }
 
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {
