@@ -75,10 +75,7 @@ impl GatewayDesk {
 }
 
 /// `GET /gateways`: in the order of the table.
-pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    query: ReadQuery,
-) -> Result<Answer, Problem> {
+pub(super) async fn list(State(api): State<Arc<Api>>, query: ReadQuery) -> Result<Answer, Problem> {
     query.fields.finish()?;
     let desk = &api.ports.gateways;
     let gateways = desk.table.gateways().iter();

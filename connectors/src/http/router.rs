@@ -14,8 +14,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::error_page::{self, ERRORS_PATH};
 use super::problem::Problem;
 use super::{
-    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, exchange, gateways, health,
-    holds, notifications, payment_events, payment_list, payments, sagas, statement, wallets,
+    Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, deposits, exchange, gateways, health, holds,
+    notifications, payment_events, payment_list, payments, sagas, statement, wallets,
 };
 use crate::ports::Health;
 

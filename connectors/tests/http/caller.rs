@@ -11,6 +11,7 @@ use schemas::ErrorCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::gateways;
 use crate::ledger::{Ledger, now};
 
 /// The owner of the demo wallet.
@@ -54,6 +55,7 @@ impl Caller {
             log: Arc::<Ledger>::clone(&ledger),
             views: Arc::<Ledger>::clone(&ledger),
             health: Arc::<Ledger>::clone(&ledger),
+            gateways: gateways::desk(&ledger),
             now: || now(0),
         };
         Self { router: router(options, ports), ledger }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::caller::{Caller, PATIENT, USER, payment, until};
 use crate::ledger::Reply;
-use crate::{bad_input, refusals};
+use crate::{bad_input, gateways, refusals};
 
 /// One wrong request, or a right one in a wrong world.
 pub struct Row {
@@ -172,11 +172,14 @@ pub async fn check(rows: Vec<Row>) {
 }
 
 /// Every route, and the methods that it has.
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 19] = [
     ("/api/v1/payments", "GET,HEAD,POST"),
     ("/api/v1/payments/", "GET,HEAD,POST"),
     ("/api/v1/payments/{payment_id}", "GET,HEAD"),
     ("/api/v1/payments/{payment_id}/events", "GET,HEAD"),
+    ("/api/v1/gateways", "GET,HEAD"),
+    ("/api/v1/gateways/{name}/exposure", "GET,HEAD"),
+    ("/api/v1/gateways/{name}/notifications", "POST"),
     ("/api/v1/sagas/{payment_id}", "GET,HEAD"),
     ("/api/v1/wallets", "POST"),
     ("/api/v1/wallets/{wallet_id}", "GET,HEAD"),
@@ -205,6 +208,7 @@ const IN_THE_JOURNAL_ALONE: [ErrorCode; 4] = [
 fn table() -> Vec<Row> {
     let mut rows = bad_input::rows();
     rows.extend(refusals::rows());
+    rows.extend(gateways::rows());
     rows
 }
 
@@ -285,15 +289,27 @@ const PAID: &[E] = &[
     E::GatewayUnknown,
     E::Internal,
 ];
+const NOTIFIED: &[E] = &[
+    E::InvalidRequest,
+    E::SignatureInvalid,
+    E::GatewayNotFound,
+    E::PayloadTooLarge,
+    E::LogUnavailable,
+    E::NotReady,
+    E::Overloaded,
+];
 const DEPOSITED: &[E] = &[E::WalletNotFound, E::PositionNotReached, E::ReferenceAlreadyRecorded];
 
 /// What each method of each route can say no with, besides 405. A route that learns a refusal gets
 /// it here, and a row.
-const CAN_REFUSE: [(&str, &str, &[&[E]]); 12] = [
+const CAN_REFUSE: [(&str, &str, &[&[E]]); 15] = [
     ("POST", "/api/v1/payments", &[SENT, KEYED, OF_AMOUNT, PAID]),
     ("GET", "/api/v1/payments", &[READ, PAGED, &[E::FieldInvalid]]),
     ("GET", "/api/v1/payments/{payment_id}", &[READ, ONE]),
     ("GET", "/api/v1/payments/{payment_id}/events", &[READ, ONE, PAGED]),
+    ("GET", "/api/v1/gateways", &[&[E::InvalidRequest, E::Overloaded]]),
+    ("GET", "/api/v1/gateways/{name}/exposure", &[READ, &[E::GatewayNotFound]]),
+    ("POST", "/api/v1/gateways/{name}/notifications", &[NOTIFIED]),
     ("GET", "/api/v1/sagas/{payment_id}", &[READ, ONE]),
     ("POST", "/api/v1/wallets", &[SENT, &[E::CurrencyUnknown]]),
     ("GET", "/api/v1/wallets/{wallet_id}", &[READ, OF_WALLET]),

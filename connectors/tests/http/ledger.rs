@@ -7,20 +7,21 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use connectors::ports::{
-    AppendError, CommandLog, CommandOutcome, Component, Health, Page, PageRequest, PaymentFilter,
-    PortFuture, Request, ViewError, Views,
+    AppendError, BreakerWord, CommandLog, CommandOutcome, Component, Doubts, GatewayResults,
+    GatewayStates, GatewayTraffic, Health, Page, PageRequest, PaymentFilter, PortFuture, Request,
+    ViewError, Views,
 };
 use schemas::account::{Balances, Side};
 use schemas::entry::Decision;
-use schemas::inputs::{CommandBody, Deposit, OpenWallet, OperationBody, Pay};
+use schemas::inputs::{CommandBody, Deposit, GatewayResult, OpenWallet, OperationBody, Pay};
 use schemas::read_model::{
     DepositRow, PaymentFailure, PaymentRow, PaymentStatus, StatementKind, StatementLine,
     WalletLimits, WalletMovement, WalletRow, WalletStatus,
 };
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
-    Amount, DepositId, ErrorCode, Fingerprint, Money, Offset, Partition, PartitionCount, PaymentId,
-    Position, Timestamp, WalletId,
+    Amount, DepositId, ErrorCode, Fingerprint, GatewayName, Money, Offset, Partition,
+    PartitionCount, PaymentId, Position, Timestamp, WalletId,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -56,6 +57,7 @@ struct State {
     replies: VecDeque<Reply>,
     silent: VecDeque<Request>,
     appended: Vec<Request>,
+    results: Vec<GatewayResult>,
     components: Vec<Component>,
 }
 
@@ -105,6 +107,11 @@ impl Ledger {
         let mut state = self.state();
         state.timelines.insert(id, timeline);
         state.sagas.insert(id, saga);
+    }
+
+    /// What gateways said, as far as the log has it.
+    pub fn results(&self) -> Vec<GatewayResult> {
+        self.state().results.clone()
     }
 
     /// How long requests wait from now on, as measured.
@@ -295,6 +302,36 @@ impl State {
         };
         self.deposits.insert(id, row);
         Decision::accepted()
+    }
+}
+
+impl GatewayResults for Ledger {
+    fn append(&self, result: GatewayResult) -> PortFuture<'_, Result<(), AppendError>> {
+        let mut state = self.state();
+        let taken = match state.replies.pop_front() {
+            Some(Reply::Append(error)) => Err(error),
+            Some(_) | None => {
+                state.results.push(result);
+                Ok(())
+            }
+        };
+        Box::pin(async move { taken })
+    }
+
+    fn stand_in(&self, payment: PaymentId) -> WalletId {
+        WalletId::from_bytes(*payment.as_bytes())
+    }
+}
+
+impl GatewayStates for Ledger {
+    fn traffic(&self, gateway: &GatewayName) -> Option<GatewayTraffic> {
+        (gateway.as_str() == "simulator").then_some(GatewayTraffic {
+            breaker: BreakerWord::Open,
+            open_until: Some(now(5)),
+            under_way: 3,
+            limit: 256,
+            waiting: 17,
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 mod bad_input;
 mod caller;
 mod error_table;
+mod gateways;
 mod health;
 mod ledger;
 mod lists;

@@ -9,7 +9,6 @@ use anyhow::Context;
 use clap::Args;
 use connectors::gateway::secret::SecretReference;
 use connectors::gateway::simulator::behaviour::Behaviour;
-use connectors::gateway::simulator::notifier::Notifications;
 use connectors::gateway::simulator::{Pace, Simulator, SimulatorOptions, magic};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -62,12 +61,9 @@ pub async fn gateway_sim(arguments: GatewaySimArguments) -> anyhow::Result<()> {
     if let Some(seed) = seed.or_else(|| (behaviour.seed == 0).then(rand::random)) {
         behaviour.seed = seed;
     }
-    if let (Some(url), Some(secret)) = (notify_url, notify_secret)
-        && behaviour.notifications.is_none()
-    {
+    if let (Some(url), Some(secret)) = (notify_url, notify_secret) {
         let secret = secret.read().context("the secret of the notifications")?;
-        behaviour.notifications = Some(Notifications::of_all(url, &secret));
-        behaviour.check().context("--notify-url and --notify-secret")?;
+        behaviour = behaviour.telling(&url, &secret).context("--notify-url")?;
     }
     let options = SimulatorOptions { listen, state_dir, pace: Pace::default(), behaviour };
     let simulator = Simulator::bind(options).await?;

@@ -205,11 +205,11 @@ impl Lanes {
 
     /// Returns when [`Self::begin`] may find something to do. Loses nothing when it is dropped.
     pub(super) async fn changed(&mut self) {
-        let with_room = (0..self.lanes.len()).filter(|at| self.lanes[*at].1.count() < self.room(*at));
+        let with_room =
+            (0..self.lanes.len()).filter(|at| self.lanes[*at].1.count() < self.room(*at));
         let first = with_room.filter_map(|at| self.lanes[at].0.first_not_after()).min();
-        let too_late = first.map(|last| {
-            Instant::now() + last.since(wall_clock::now()) + A_MILLISECOND
-        });
+        let too_late =
+            first.map(|last| Instant::now() + last.since(wall_clock::now()) + A_MILLISECOND);
         let look_again = [too_late, self.look_again].into_iter().flatten().min();
         let pause = async {
             match look_again {

@@ -267,8 +267,7 @@ fn start_metrics(
         exposure = Exposure::default();
     }
     let from = starts(&exposure.heads, count);
-    let gateways: Vec<_> =
-        shared.gateways.gateways().iter().map(|row| row.name.clone()).collect();
+    let gateways: Vec<_> = shared.gateways.gateways().iter().map(|row| row.name.clone()).collect();
     let meter = JournalMeter::new(&shared.metrics, &gateways);
     shared.health.note_journal(tail.gauge(), meter.newest());
     metrics::watch_journal(&shared.metrics, tail.gauge(), Arc::clone(views));

@@ -220,9 +220,8 @@ pub(super) fn routes_of(table: &GatewayTable) -> Vec<GatewayRoute> {
             None => routes.push(one(None)),
         }
     }
-    let takes_all = |route: &GatewayRoute| {
-        route.currency.is_none() && route.least == 0 && route.most.is_none()
-    };
+    let takes_all =
+        |route: &GatewayRoute| route.currency.is_none() && route.least == 0 && route.most.is_none();
     if !routes.last().is_some_and(takes_all) {
         routes.push(GatewayRoute { currency: None, least: 0, most: None, gateways: Vec::new() });
     }
@@ -240,5 +239,149 @@ pub fn secret_reference(text: &str) -> Result<SecretReference, String> {
         Some(("file", path)) => Ok(SecretReference::File(PathBuf::from(path))),
         // What stands there may be the secret itself.
         Some(_) | None => Err("write env:NAME or file:PATH, where the secret is".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use processors::policy::PlaintextRule;
+    use schemas::{Amount, Money};
+
+    use super::*;
+    use crate::settings::{RunSettings, SettingsError};
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: RunSettings,
+    }
+
+    fn settings(flags: &[&str]) -> Result<RunSettings, clap::Error> {
+        let line = ["run", "--profile=dev"].into_iter().chain(flags.iter().copied());
+        Line::try_parse_from(line).map(|line| line.run)
+    }
+
+    const TABLE: &str = r#"
+        [[gateway]]
+        name = "first"
+        kind = "simulator"
+        base_url = "http://127.0.0.1:1"
+        inquiry = "none"
+        refund_inquiry = "authoritative"
+
+        [[gateway]]
+        name = "second"
+        kind = "simulator"
+        base_url = "http://127.0.0.1:2"
+
+        [[route]]
+        currencies = ["EUR", "USD"]
+        from = 100
+        to = 200
+        gateways = ["second", "first"]
+
+        [[route]]
+        currencies = ["JPY"]
+        gateways = ["first"]
+    "#;
+
+    fn of_file(text: &str) -> Result<RunSettings, clap::Error> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("gateways.toml");
+        std::fs::write(&path, text).expect("written");
+        // Read once, here: the file is gone when the policy is asked for.
+        settings(&["--gateways-file", &path.display().to_string()])
+    }
+
+    #[test]
+    fn the_ledger_asks_the_gateways_that_the_table_says() {
+        let policy = of_file(TABLE).expect("valid").policy().expect("safe");
+        let order = |minor: i64, currency: &str| {
+            let amount = Amount::try_from(minor).expect("an amount");
+            let money = Money::new(amount, currency.parse().expect("a currency"));
+            let gateways = policy.gateways_for(money);
+            gateways.iter().map(|gateway| gateway.name.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        for (minor, currency, expected) in [
+            (99, "EUR", ""),
+            (100, "EUR", "second first"),
+            (200, "USD", "second first"),
+            (201, "USD", ""),
+            (1, "JPY", "first"),
+            (150, "GBP", ""),
+        ] {
+            assert_eq!(order(minor, currency), expected, "{minor} {currency}");
+        }
+        let first = &policy.gateways[0];
+        assert_eq!(
+            (first.inquiry, first.refund_inquiry),
+            (InquiryKind::None, InquiryKind::Authoritative,)
+        );
+        assert_eq!(policy.plaintext, PlaintextRule::Allowed);
+    }
+
+    #[test]
+    fn without_a_file_there_is_the_one_gateway_of_the_settings() {
+        let table = settings(&["--gateway-name=acme"]).expect("valid").gateways().expect("valid");
+        assert_eq!(table.gateways().len(), 1);
+        let row = &table.gateways()[0];
+        assert_eq!((row.name.as_str(), row.kind), ("acme", table::GatewayKind::Simulator));
+        assert_eq!((row.call_timeout_ms, row.maximum_call_time_ms), (3_000, 4_000));
+        assert!(row.webhook_secrets.is_empty());
+        // An empty variable is none.
+        let table = settings(&["--gateways-file="]).expect("valid").gateways().expect("valid");
+        assert_eq!(table.gateways().len(), 1);
+        let secret = settings(&["--gateway-webhook-secret=env:NAME"]).expect("valid");
+        let table = secret.gateways().expect("valid");
+        let expected = [SecretReference::Env("NAME".to_owned())];
+        assert_eq!(table.gateways()[0].webhook_secrets, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_never_the_secret() {
+        for (flags, expected) in [
+            (&["--gateways-file=/no/such/file"][..], "No such file"),
+            (&["--gateway-webhook-secret=whsec_1"], "env:NAME or file:PATH"),
+        ] {
+            let error = settings(flags).expect_err("refused").to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let unknown = of_file(&TABLE.replace(
+            "\"JPY\"]\n        gateways = [\"first\"",
+            "\"JPY\"]\n        gateways = [\"third\"",
+        ));
+        let unknown = unknown.expect_err("refused").to_string();
+        assert!(unknown.contains("there is no gateway third"), "{unknown}");
+    }
+
+    #[test]
+    fn every_gateway_must_remember_keys_for_longer_than_an_operation_can_take() {
+        let short = TABLE.replace(
+            "base_url = \"http://127.0.0.1:2\"",
+            "base_url = \"http://127.0.0.1:2\"\nmaximum_call_time_ms = 600000\n\
+             key_retention_hours = 1",
+        );
+        assert!(of_file(&short).expect("valid").policy().is_ok());
+        let mut settings = of_file(&short).expect("valid");
+        settings.gateway.gateway_operation_window_ms = 3_000_000;
+        let error = settings.policy().expect_err("a resend could charge twice");
+        let SettingsError::RetentionTooShort { gateway, .. } = &error else { panic!("{error}") };
+        assert_eq!(gateway.as_str(), "second");
+        assert!(error.to_string().contains("second"), "{error}");
+    }
+
+    #[test]
+    fn gateways_in_process_are_for_benchmarks() {
+        let in_process =
+            |name: &str| format!("[[gateway]]\nname = \"{name}\"\nkind = \"in_process\"\n");
+        let one = of_file(&in_process("one")).expect("valid");
+        assert!(one.policy().is_ok());
+        let mut in_production = one;
+        in_production.profile = crate::settings::Profile::Production;
+        let error = in_production.policy().expect_err("it charges nobody");
+        assert!(matches!(error, SettingsError::GatewayInProcess(_)), "{error}");
+        let two = of_file(&(in_process("one") + &in_process("two"))).expect("valid");
+        assert_eq!(two.policy().expect_err("one book"), SettingsError::GatewaysInProcess);
     }
 }

@@ -47,9 +47,8 @@ pub(super) fn of(store: &ViewStore, gateway: &GatewayName) -> Result<Doubts, Vie
         }
         let id = PaymentId::from_bytes(id);
         let row: Option<PaymentRow> = store.row(PAYMENTS, id.as_bytes()).map_err(unreadable)?;
-        let is_here = |row: &PaymentRow| {
-            is_in_doubt(row.status) && row.gateway.as_ref() == Some(gateway)
-        };
+        let is_here =
+            |row: &PaymentRow| is_in_doubt(row.status) && row.gateway.as_ref() == Some(gateway);
         doubts.payments.extend(row.filter(is_here));
     }
     Ok(doubts)
