@@ -8,14 +8,16 @@ use connectors::gateway::secret::SecretReference;
 use connectors::gateway::signature::{SIMULATOR_SIGNATURE, sign};
 use connectors::gateway::table::GatewayTable;
 use connectors::http::{GatewayDesk, Profile};
-use connectors::ports::AppendError;
+use connectors::ports::{
+    AppendError, BreakerWord, Doubts, GatewayResults, GatewayStates, GatewayTraffic, PortFuture,
+};
 use schemas::ErrorCode::{
     self, GatewayNotFound, InvalidRequest, LogUnavailable, NotReady, Overloaded, PayloadTooLarge,
     PositionNotReached, SignatureInvalid,
 };
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome, GatewayResult};
-use schemas::read_model::PaymentStatus;
-use schemas::{OperationId, PaymentId, WalletId};
+use schemas::read_model::{PaymentRow, PaymentStatus};
+use schemas::{GatewayName, OperationId, PaymentId, WalletId};
 use serde_json::{Value, json};
 
 use crate::caller::{Answer, Caller};
@@ -46,6 +48,38 @@ const TABLE: &str = r#"
 pub fn desk(ledger: &Arc<Ledger>) -> GatewayDesk {
     let table = Arc::new(GatewayTable::parse(TABLE).unwrap());
     GatewayDesk::new(table, Arc::<Ledger>::clone(ledger), Arc::<Ledger>::clone(ledger)).unwrap()
+}
+
+/// Those of the payments that are in doubt there.
+pub fn doubts<'a>(payments: impl Iterator<Item = &'a PaymentRow>, gateway: &GatewayName) -> Doubts {
+    let in_doubt = |row: &&PaymentRow| {
+        matches!(row.status, PaymentStatus::InDoubt | PaymentStatus::NeedsReview)
+            && row.gateway.as_ref() == Some(gateway)
+    };
+    Doubts { payments: payments.filter(in_doubt).cloned().collect(), are_all: true }
+}
+
+impl GatewayResults for Ledger {
+    fn append(&self, result: GatewayResult) -> PortFuture<'_, Result<(), AppendError>> {
+        let taken = self.hear(result);
+        Box::pin(async move { taken })
+    }
+
+    fn stand_in(&self, payment: PaymentId) -> WalletId {
+        WalletId::from_bytes(*payment.as_bytes())
+    }
+}
+
+impl GatewayStates for Ledger {
+    fn traffic(&self, gateway: &GatewayName) -> Option<GatewayTraffic> {
+        (gateway.as_str() == "simulator").then_some(GatewayTraffic {
+            breaker: BreakerWord::Open,
+            open_until: Some(now(5)),
+            under_way: 3,
+            limit: 256,
+            waiting: 17,
+        })
+    }
 }
 
 fn signed(body: &str) -> String {

@@ -7,9 +7,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use connectors::ports::{
-    AppendError, BreakerWord, CommandLog, CommandOutcome, Component, Doubts, GatewayResults,
-    GatewayStates, GatewayTraffic, Health, Page, PageRequest, PaymentFilter, PortFuture, Request,
-    ViewError, Views,
+    AppendError, CommandLog, CommandOutcome, Component, Doubts, Health, Page, PageRequest,
+    PaymentFilter, PortFuture, Request, ViewError, Views,
 };
 use schemas::account::{Balances, Side};
 use schemas::entry::Decision;
@@ -24,6 +23,8 @@ use schemas::{
     PartitionCount, PaymentId, Position, Timestamp, WalletId,
 };
 use tokio::sync::{oneshot, watch};
+
+use crate::gateways;
 
 /// What becomes of one request.
 #[derive(Debug, Clone)]
@@ -104,9 +105,18 @@ impl Ledger {
 
     /// What the views say of a payment besides its row.
     pub fn tell(&self, id: PaymentId, timeline: Vec<TimelineRow>, saga: Saga) {
+        self.state().timelines.insert(id, timeline);
+        self.state().sagas.insert(id, saga);
+    }
+
+    /// Takes what a gateway said, unless the log is to say otherwise.
+    pub fn hear(&self, result: GatewayResult) -> Result<(), AppendError> {
         let mut state = self.state();
-        state.timelines.insert(id, timeline);
-        state.sagas.insert(id, saga);
+        if let Some(Reply::Append(error)) = state.replies.pop_front() {
+            return Err(error);
+        }
+        state.results.push(result);
+        Ok(())
     }
 
     /// What gateways said, as far as the log has it.
@@ -305,36 +315,6 @@ impl State {
     }
 }
 
-impl GatewayResults for Ledger {
-    fn append(&self, result: GatewayResult) -> PortFuture<'_, Result<(), AppendError>> {
-        let mut state = self.state();
-        let taken = match state.replies.pop_front() {
-            Some(Reply::Append(error)) => Err(error),
-            Some(_) | None => {
-                state.results.push(result);
-                Ok(())
-            }
-        };
-        Box::pin(async move { taken })
-    }
-
-    fn stand_in(&self, payment: PaymentId) -> WalletId {
-        WalletId::from_bytes(*payment.as_bytes())
-    }
-}
-
-impl GatewayStates for Ledger {
-    fn traffic(&self, gateway: &GatewayName) -> Option<GatewayTraffic> {
-        (gateway.as_str() == "simulator").then_some(GatewayTraffic {
-            breaker: BreakerWord::Open,
-            open_until: Some(now(5)),
-            under_way: 3,
-            limit: 256,
-            waiting: 17,
-        })
-    }
-}
-
 impl CommandLog for Ledger {
     fn append(
         &self,
@@ -397,13 +377,7 @@ impl Views for Ledger {
     }
 
     fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError> {
-        let state = self.state();
-        let in_doubt = |row: &&PaymentRow| {
-            matches!(row.status, PaymentStatus::InDoubt | PaymentStatus::NeedsReview)
-                && row.gateway.as_ref() == Some(gateway)
-        };
-        let payments = state.payments.values().filter(in_doubt).cloned().collect();
-        Ok(Doubts { payments, are_all: true })
+        Ok(gateways::doubts(self.state().payments.values(), gateway))
     }
 
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {
@@ -467,8 +441,7 @@ pub fn shards() -> PartitionCount {
 fn cut<T, C>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> C) -> Page<T, C> {
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let next = if has_more { rows.last().map(key) } else { None };
-    Page { rows, next }
+    Page { next: if has_more { rows.last().map(key) } else { None }, rows }
 }
 
 fn command_id(request: &Request) -> &str {
