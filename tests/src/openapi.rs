@@ -108,8 +108,7 @@ impl Route {
 
     /// The request as a command for a shell.
     pub fn curl(&self, base: &str) -> String {
-        let method =
-            if self.is_write() { format!("-X {} ", self.method) } else { String::new() };
+        let method = if self.is_write() { format!("-X {} ", self.method) } else { String::new() };
         let mut command = format!("curl -sS {method}{base}{}", self.request_path);
         for (name, value) in &self.headers {
             write!(command, " \\\n  -H '{name}: {value}'").expect("a string takes all");

@@ -21,8 +21,9 @@ use super::openapi::{self, Document, Introduction};
 use super::problem::Problem;
 use super::{
     Api, ApiOptions, BASE_PATH, MAX_BODY_BYTES, Ports, cancellations, deposits, error_page,
-    exchange, health, holds, payment_events, payment_list, payments, refunds, reversals, reviews,
-    sagas, statement, suspense, transfers, wallet_changes, wallets, withdrawals,
+    exchange, gateways, health, holds, notifications, payment_events, payment_list, payments,
+    refunds, reversals, reviews, sagas, statement, suspense, transfers, wallet_changes, wallets,
+    withdrawals,
 };
 use crate::ports::Health;
 
@@ -77,6 +78,9 @@ fn base_routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(transfers::by_id))
         .routes(routes!(reversals::of_deposit))
         .routes(routes!(reversals::of_withdrawal))
+        .routes(routes!(gateways::list))
+        .routes(routes!(gateways::exposure))
+        .routes(routes!(notifications::take))
         .routes(routes!(sagas::by_payment))
         .routes(routes!(suspense::list))
         .routes(routes!(wallets::open))

@@ -11,9 +11,8 @@ use schemas::ErrorCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::contract;
-use crate::demo;
 use crate::ledger::{Ledger, clock};
+use crate::{contract, demo, gateways};
 
 /// The owner of the demo wallet.
 pub const USER: &str = "123e4567-e89b-12d3-a456-426614174000";
@@ -58,6 +57,7 @@ impl Caller {
             log: Arc::<Ledger>::clone(&ledger),
             views: Arc::<Ledger>::clone(&ledger),
             health: Arc::<Ledger>::clone(&ledger),
+            gateways: gateways::desk(&ledger),
             now: clock,
         };
         Self { router: router(options, ports), ledger, faults: contract::faults }

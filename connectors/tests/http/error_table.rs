@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::caller::{Caller, PATIENT, payment, until};
 use crate::contract::{Operation, operations, path_of};
 use crate::ledger::Reply;
-use crate::{bad_input, changes, demo, refusals};
+use crate::{bad_input, changes, demo, gateways, refusals};
 
 /// One wrong request, or a right one in a wrong world.
 #[derive(Clone)]
@@ -218,6 +218,7 @@ fn table() -> Vec<Row> {
     let mut rows = bad_input::rows();
     rows.extend(refusals::rows());
     rows.extend(changes::rows());
+    rows.extend(gateways::rows());
     rows
 }
 

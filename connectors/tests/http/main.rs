@@ -7,6 +7,7 @@ mod changes;
 mod contract;
 mod demo;
 mod error_table;
+mod gateways;
 mod health;
 mod ledger;
 mod lists;

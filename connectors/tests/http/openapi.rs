@@ -16,6 +16,9 @@ use crate::caller::Caller;
 use crate::contract::{Operation, document, judge, operations, resolved};
 use crate::ledger::Reply;
 
+/// The one operation that nobody can copy: its request is signed.
+const SIGNED: &str = "take_notification";
+
 /// The one path that is described by another: the same with a slash at its end.
 const WITH_SLASH: &str = ".route(\"/payments/\", with_slash)";
 
@@ -78,7 +81,10 @@ fn every_part_says_what_it_is() {
 #[test]
 fn requests_take_no_unknown_field_and_money_is_whole() {
     for Operation { path, described, .. } in operations() {
-        if let Some(body) = described.get("requestBody") {
+        // What a gateway writes is the gateway's.
+        if described["operationId"] != SIGNED
+            && let Some(body) = described.get("requestBody")
+        {
             let schema = resolved(&body["content"]["application/json"]["schema"]).unwrap();
             assert_eq!(schema["additionalProperties"], false, "{path}");
             assert!(body["required"].is_boolean(), "{path}");
@@ -221,7 +227,11 @@ async fn the_examples_work() {
     for operation in operations() {
         let name = format!("{} {}", operation.method, operation.path);
         let answer = caller.send(request(&operation)).await;
-        assert!(answer.status.is_success(), "{name}: {answer:?}");
+        let is_right = match operation.described["operationId"].as_str() {
+            Some(SIGNED) => answer.status == 401,
+            _ => answer.status.is_success(),
+        };
+        assert!(is_right, "{name}: {answer:?}");
         for parameter in parameters(operation.described) {
             let (place, name) = (&parameter["in"], parameter["name"].as_str().unwrap());
             if place == "query"

@@ -43,6 +43,7 @@ pub(super) const DOCUMENTS: &str = "documents";
         (name = "transfers", description = "Money from wallet to wallet."),
         (name = "wallets", description = "Money of one user in one currency."),
         (name = "reviews", description = "What a person must look at."),
+        (name = "gateways", description = "Who charges, and what they say."),
         (name = "health", description = "Whether the process can do its work."),
         (name = "documents", description = "The API about itself."),
     ),

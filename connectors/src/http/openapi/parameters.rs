@@ -8,11 +8,13 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema};
 use utoipa::{IntoParams, ToSchema};
 
 use super::values::{self, integer, names, string, text};
+use crate::gateway::signature::{SIMULATOR_SIGNATURE, STRIPE_SIGNATURE};
 use crate::http::balances::AS_OF;
 use crate::http::headers::{Key, LONGEST_WAIT_SECONDS, Wait};
 use crate::http::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::path::{
-    DepositPath, OwnerPath, PaymentPath, RefundPath, TransferPath, WalletPath, WithdrawalPath,
+    DepositPath, GatewayPath, OwnerPath, PaymentPath, RefundPath, TransferPath, WalletPath,
+    WithdrawalPath,
 };
 use crate::http::query::{MIN_POSITION, ReadQuery};
 
@@ -39,6 +41,9 @@ pub(in crate::http) enum AsOfQuery {}
 /// The filter of the list of what is in suspense.
 pub(in crate::http) enum SuspenseFilterQuery {}
 
+/// What notifications of gateways are signed with.
+pub(in crate::http) enum SignatureHeaders {}
+
 /// The filters of the list of payments.
 pub(in crate::http) enum PaymentFilterQuery {}
 
@@ -50,6 +55,16 @@ parameters! {
     WalletPath: [path::<values::WalletId>("wallet_id", "Which wallet.")];
     RefundPath: [path::<values::RefundId>("refund_id", "Which refund.")];
     TransferPath: [path::<values::TransferId>("transfer_id", "Which transfer.")];
+    GatewayPath: [path::<values::GatewayName>("name", "Which gateway.")];
+    SignatureHeaders: [
+        header(
+            SIMULATOR_SIGNATURE,
+            "Of the gateway simulator: `t=<Unix time>,v1=<hex of HMAC-SHA256>` over the time, a dot \
+             and the body.",
+            string("t=1767323045,v1=00").into(),
+        ),
+        header(STRIPE_SIGNATURE, "The same of Stripe.", string("t=1767323045,v1=00").into()),
+    ];
     DepositPath: [path::<values::DepositId>("deposit_id", "Which deposit.")];
     WithdrawalPath: [path::<values::WithdrawalId>("withdrawal_id", "Which withdrawal.")];
     OwnerPath: [

@@ -100,6 +100,18 @@ const OF_TRANSFER: &[E] = &[E::FieldInvalid, E::TransferNotFound];
 const OF_DEPOSIT: &[E] = &[E::DepositNotFound];
 const OF_WITHDRAWAL: &[E] = &[E::WithdrawalNotFound];
 
+/// What a gateway says unasked.
+const NOTIFIED: &[E] = &[
+    E::InvalidRequest,
+    E::SignatureInvalid,
+    E::GatewayNotFound,
+    E::PayloadTooLarge,
+    E::LogUnavailable,
+    E::NotReady,
+];
+const OF_GATEWAY: &[E] = &[E::GatewayNotFound];
+const OF_QUERY: &[E] = &[E::InvalidRequest];
+
 /// Declares what a route can refuse, as a type that `#[utoipa::path]` takes among its responses.
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $($codes:ident)*;)*) => {$(
@@ -139,6 +151,12 @@ refusals! {
     LookAtTransfer = READ OF_TRANSFER;
     /// `GET /suspense`
     ListSuspense = READ PAGED;
+    /// `GET /gateways`
+    ListGateways = OF_QUERY;
+    /// `GET /gateways/{name}/exposure`
+    LookAtExposure = READ OF_GATEWAY;
+    /// `POST /gateways/{name}/notifications`
+    TakeNotification = NOTIFIED;
     /// `POST /wallets`
     OpenWallet = SENT OF_CURRENCY;
     /// `GET /wallets/{wallet_id}`

@@ -17,6 +17,10 @@ use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::gateway::table::{GatewayKind, InquiryKind};
+use crate::http::gateways::{AGES, OLDEST};
+use crate::ports::BreakerWord;
+
 /// The demo user.
 pub(in crate::http) const USER_ID: &str = "123e4567-e89b-12d3-a456-426614174000";
 /// His wallet in USD, whose id derives from him.
@@ -158,6 +162,24 @@ values! {
     RefundDestinationName = every!(RefundDestination: Wallet Suspense);
     /// How something in review ended: the gateway did it, or never did it and never will.
     ResolvedOutcomeName = every!(ResolvedOutcome: Failed Succeeded);
+    /// What kind a gateway is.
+    GatewayKindName = every!(GatewayKind: Simulator InProcess Stripe);
+    /// What a gateway's "not found" is worth: a proof, after the ingestion window; a hint; or it
+    /// cannot be asked.
+    InquiryKindName = every!(InquiryKind: Authoritative Advisory None);
+    /// Whether a gateway is called: it is, it is not, or once in a while, to see.
+    BreakerStateName = names(BreakerWord::ALL.map(BreakerWord::label));
+    /// How long ago the payment was requested.
+    DoubtAgeName = names(AGES.map(|(name, _)| name).into_iter().chain([OLDEST]));
+    /// An event as its gateway writes it.
+    GatewayEvent = ObjectBuilder::new().schema_type(Type::Object).examples([json!({
+        "id": "evt_1", "type": "charge.succeeded", "created": 1_767_323_045_729_i64,
+        "charge": {
+            "id": "ch_1", "status": "succeeded", "amount": 10000, "currency": "USD",
+            "reference": PAYMENT_ID, "attempt_id": ATTEMPT_ID, "idempotency_key": ATTEMPT_ID,
+            "created": 1_767_323_045_729_i64,
+        },
+    })]);
     /// What can be asked of a gateway, or heard from it unasked (`notify`, `notify_refund`).
     GatewayOperationName = every!(
         GatewayOperationKind: Submit Inquire Refund InquireRefund Notify NotifyRefund
