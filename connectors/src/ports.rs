@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use schemas::entry::Decision;
-use schemas::inputs::{Command, Operation};
+use schemas::inputs::{Command, GatewayResult, Operation};
 use schemas::read_model::{
     DepositRow, PaymentRow, PaymentStatus, RefundRow, SuspenseRow, TransferCreditRow, TransferRow,
     WalletMovement, WalletRow, WithdrawalRow,
@@ -57,6 +57,66 @@ pub enum AppendError {
     /// The schemas are not registered yet; this request was not sent.
     #[error("not ready: {0}")]
     NotReady(String),
+}
+
+/// Where what gateways say unasked goes in.
+pub trait GatewayResults: Send + Sync {
+    /// Appends a result to the shard of its wallet. `Ok` means durable; the same result may be
+    /// appended again, it counts once.
+    ///
+    /// # Errors
+    /// Within a bounded time, when the log did not confirm or its queue is full.
+    fn append(&self, result: GatewayResult) -> PortFuture<'_, Result<(), AppendError>>;
+
+    /// A wallet id of nobody, on the shard that would know this payment: routes what is said of a
+    /// payment that no view has.
+    fn stand_in(&self, payment: PaymentId) -> WalletId;
+}
+
+/// How the calls to gateways go in this process.
+pub trait GatewayStates: Send + Sync {
+    /// Of this gateway; none in a process that does not call it.
+    fn traffic(&self, gateway: &GatewayName) -> Option<GatewayTraffic>;
+}
+
+/// How the calls to one gateway go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GatewayTraffic {
+    /// Whether it is called.
+    pub breaker: BreakerWord,
+    /// Until when it is not called; none when it is.
+    pub open_until: Option<Timestamp>,
+    /// Calls under way.
+    pub under_way: usize,
+    /// How many may be.
+    pub limit: usize,
+    /// Operations that wait to be called.
+    pub waiting: usize,
+}
+
+/// The state of a breaker, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerWord {
+    /// The gateway is called.
+    Closed,
+    /// It is not.
+    Open,
+    /// It is called once in a while, to see.
+    HalfOpen,
+}
+
+impl BreakerWord {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    /// The word in answers and labels.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
 }
 
 /// What the ledger decided about one request, once the local view shows it.
@@ -121,6 +181,9 @@ pub trait Views: Send + Sync {
         page: PageRequest<(Timestamp, PaymentId)>,
     ) -> Result<Page<PaymentRow, (Timestamp, PaymentId)>, ViewError>;
 
+    /// Payments at this gateway of which nobody knows whether it charged.
+    fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError>;
+
     /// The entries that changed a payment up to its row, the oldest first; of very many the newest.
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError>;
 
@@ -182,6 +245,15 @@ pub enum AsOf {
     Offset(Offset),
     /// After everything of this time and before.
     Time(Timestamp),
+}
+
+/// Payments in doubt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// The rows, in no order.
+    pub payments: Vec<PaymentRow>,
+    /// Whether these are all: of very many only a part is read.
+    pub are_all: bool,
 }
 
 /// Which part of a list.

@@ -182,7 +182,7 @@ impl Attempt {
         // A gateway that may have forgotten the key says "not found" of a charge, too.
         let latest_answer = asked_at.plus(times.operation_window).plus(gateway.maximum_call_time);
         let is_remembered = latest_answer < self.first_submitted_at.plus(gateway.key_retention);
-        gateway.inquiry == InquiryKind::Authoritative
+        gateway.inquiry_of(result.operation) == InquiryKind::Authoritative
             && seq == result.operation_seq
             && asked_at > self.conclusive_after
             && is_remembered
@@ -220,11 +220,20 @@ impl Attempt {
         ctx.at.plus(wait)
     }
 
-    /// Whether its gateway can be asked at all. One that is configured no longer is asked: its
-    /// follower answers that nobody knows.
+    /// Whether its gateway can be asked what became of a charge.
     pub(crate) fn can_be_asked(&self, ctx: &DecideContext<'_>) -> bool {
+        self.answers(GatewayOperationKind::Inquire, ctx)
+    }
+
+    /// Whether its gateway can be asked what became of a refund.
+    pub(crate) fn refund_can_be_asked(&self, ctx: &DecideContext<'_>) -> bool {
+        self.answers(GatewayOperationKind::InquireRefund, ctx)
+    }
+
+    /// A gateway that is configured no longer is asked: its follower answers that nobody knows.
+    fn answers(&self, inquiry: GatewayOperationKind, ctx: &DecideContext<'_>) -> bool {
         let gateway = ctx.policy.gateway(Some(&self.gateway));
-        gateway.is_none_or(|gateway| gateway.inquiry != InquiryKind::None)
+        gateway.is_none_or(|gateway| gateway.inquiry_of(inquiry) != InquiryKind::None)
     }
 
     /// When a "not found" may prove something, after one that did not.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemas::inputs::GatewayOperationKind;
 use schemas::{Currency, GatewayName, Money, PartitionCount};
 use serde::Serialize;
 
@@ -61,8 +62,10 @@ pub struct GatewayPolicy {
     pub maximum_call_time: Duration,
     /// How long after a call ended the charge may yet become visible to an inquiry.
     pub ingestion_window: Duration,
-    /// What its answers to inquiries are worth.
+    /// What its answers to inquiries about charges are worth.
     pub inquiry: InquiryKind,
+    /// What its answers to inquiries about refunds are worth.
+    pub refund_inquiry: InquiryKind,
 }
 
 /// What a gateway's "not found" is worth.
@@ -109,6 +112,13 @@ pub struct TransferTimes {
     pub leg_backoff: Duration,
     /// The longest of these waits. There is no deadline: a leg is sent until it is answered.
     pub leg_backoff_limit: Duration,
+}
+
+impl GatewayPolicy {
+    /// What its answer to such an inquiry is worth.
+    pub fn inquiry_of(&self, operation: GatewayOperationKind) -> InquiryKind {
+        if operation.is_of_refund() { self.refund_inquiry } else { self.inquiry }
+    }
 }
 
 impl Default for PaymentTimes {

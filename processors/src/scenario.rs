@@ -38,6 +38,7 @@ pub(crate) fn gateway(name: &str) -> GatewayPolicy {
         maximum_call_time: Duration::from_secs(5),
         ingestion_window: Duration::from_secs(1),
         inquiry: InquiryKind::Authoritative,
+        refund_inquiry: InquiryKind::Authoritative,
     }
 }
 

@@ -49,6 +49,8 @@ error_codes! {
         "A POST that moves money needs an Idempotency-Key header.";
     IdempotencyKeyInvalid 400 false "idempotency_key_invalid"
         "An Idempotency-Key is 1 to 255 visible ASCII characters.";
+    SignatureInvalid 401 false "signature_invalid"
+        "The notification is not signed by the gateway: nothing of it was believed.";
     InsufficientFunds 402 false "insufficient_funds"
         "The wallet has less available than the amount; nothing was held.";
     PaymentDeclined 402 false "payment_declined"
@@ -73,6 +75,8 @@ error_codes! {
         "There is no such deposit in this wallet, or the view has not seen it yet.";
     WithdrawalNotFound 404 true "withdrawal_not_found"
         "There is no such withdrawal in this wallet, or the view has not seen it yet.";
+    GatewayNotFound 404 false "gateway_not_found"
+        "No gateway of this name is configured.";
     MethodNotAllowed 405 false "method_not_allowed"
         "The path exists but not with this method.";
     ReferenceAlreadyRecorded 409 false "reference_already_recorded"

@@ -5,6 +5,9 @@
 //! `HOLDFAST_WRITE_DOCS=1 cargo test -p tests --test docs` writes them all. Everything else in a
 //! document is written by hand and only looked at.
 
+#[path = "docs/api.rs"]
+mod api;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -55,7 +58,9 @@ struct Generated {
     text: fn() -> String,
 }
 
-const GENERATED: [Generated; 11] = [
+const GENERATED: [Generated; 13] = [
+    Generated { document: "API.md", name: "routes", text: api::table },
+    Generated { document: "API.md", name: "calls", text: api::calls },
     Generated { document: "docs/errors.md", name: "errors", text: errors },
     Generated { document: "docs/configuration.md", name: "settings", text: settings },
     Generated { document: "docs/metrics.md", name: "metrics", text: metrics },
@@ -412,6 +417,17 @@ fn the_picture_has_no_words_of_mermaid() {
     let bad = picture.split_whitespace().find(|word| reserved.contains(word));
     assert_eq!(bad, None, "rename the node in topology/src/payments.rs");
     assert!(picture.matches("subgraph ").count() > 1);
+}
+
+/// Every call in API.md is one that the end-to-end tests make (`every_curl_of_the_document`): none
+/// is written by hand where nobody runs it.
+#[test]
+fn calls_stand_in_the_generated_part_alone() {
+    let document = read("API.md");
+    let (start, end) = place(&document, "calls").expect("there is a place for them");
+    let by_hand = [&document[..start], &document[end..]].concat();
+    assert!(!by_hand.contains("curl "), "give it to the document as an example");
+    assert_eq!(document[start..end].matches("curl ").count(), tests::openapi::routes().len());
 }
 
 /// Whoever opens the README finds the file where a payment is decided.

@@ -265,6 +265,7 @@ fn policy() -> Policy {
             maximum_call_time: Duration::from_secs(5),
             ingestion_window: Duration::from_secs(1),
             inquiry: InquiryKind::Authoritative,
+            refund_inquiry: InquiryKind::Authoritative,
         }],
         routes: Vec::new(),
         payment: PaymentTimes::default(),

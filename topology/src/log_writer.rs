@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use connectors::ports::{AppendError, CommandLog, PortFuture, Request};
+use connectors::ports::{AppendError, CommandLog, GatewayResults, PortFuture, Request};
 use schemas::codec::{self, Record};
 use schemas::inputs::GatewayResult;
-use schemas::{PartitionCount, SchemaId, WalletId};
+use schemas::{PartitionCount, PaymentId, SchemaId, WalletId};
 
 use crate::backlog::Backlog;
 use crate::crash_window::{CrashWindow, pass};
 use crate::engine::application as engine;
 use crate::engine::kafka::producer::{IngressError, IngressProducer};
+use crate::gateway_follower::claim;
 use crate::hops;
 use crate::ledger::schema_header;
 use crate::registry::WriterIds;
@@ -100,6 +101,16 @@ impl LogWriter {
     /// Waits, bounded, for what is under way. Blocks.
     pub fn close(&self) {
         self.producer.close();
+    }
+}
+
+impl GatewayResults for LogWriter {
+    fn append(&self, result: GatewayResult) -> PortFuture<'_, Result<(), AppendError>> {
+        Box::pin(async move { self.append_result(&result).await })
+    }
+
+    fn stand_in(&self, payment: PaymentId) -> WalletId {
+        claim::routed_to(payment.shard(self.partitions), self.partitions)
     }
 }
 

@@ -85,15 +85,15 @@ pub struct OperationAnswer {
 }
 
 impl OperationKind {
-    /// What of the ledger's operations clients can do; none for what they cannot.
+    /// What the ledger asks for; none for what is no question to a gateway.
     pub fn of(kind: GatewayOperationKind) -> Option<Self> {
         match kind {
             GatewayOperationKind::Submit => Some(Self::Submit),
             GatewayOperationKind::Inquire => Some(Self::Inquire),
-            GatewayOperationKind::Refund
-            | GatewayOperationKind::InquireRefund
-            | GatewayOperationKind::Notify
-            | GatewayOperationKind::NotifyRefund => None,
+            GatewayOperationKind::Refund => Some(Self::Refund),
+            GatewayOperationKind::InquireRefund => Some(Self::InquireRefund),
+            // These are heard, never asked.
+            GatewayOperationKind::Notify | GatewayOperationKind::NotifyRefund => None,
         }
     }
 }

@@ -71,7 +71,7 @@ pub fn verify(
 }
 
 /// The header that signs `body` at `now`.
-pub(super) fn sign(body: &[u8], secret: &Secret, now: Timestamp) -> String {
+pub fn sign(body: &[u8], secret: &Secret, now: Timestamp) -> String {
     let time = now.millis().div_euclid(1000).to_string();
     let mut header = format!("t={time},v1=");
     for byte in signed(&time, body, secret).finalize().into_bytes() {

@@ -7,10 +7,12 @@ use axum::http::StatusCode;
 use schemas::read_model::{WalletMovement, WalletRow};
 use schemas::{ErrorCode, Position, Timestamp, UserId, WalletId, WalletLabel};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::Answer;
+use super::openapi::values;
 use super::problem::Problem;
-use super::representations::{BalanceBody, PositionText, Time};
+use super::representations::{BalanceBody, PositionText, Time, WalletBody};
 use super::{Api, wallets};
 use crate::ports::AsOf;
 
@@ -74,7 +76,7 @@ pub(super) async fn show(api: &Api, id: WalletId, moment: Moment) -> Result<Answ
         }
     };
     let body = PastBalanceBody::of(&row, &movement, is_final);
-    Ok(Answer::json(StatusCode::OK, &body).position(movement.position))
+    Ok(Answer::json(StatusCode::OK, &Shown::Then(body)).position(movement.position))
 }
 
 fn in_future() -> Problem {
@@ -82,19 +84,39 @@ fn in_future() -> Problem {
 }
 
 /// The numbers of a wallet after an entry.
-#[derive(Serialize)]
-struct PastBalanceBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = PastBalance)]
+pub(super) struct PastBalanceBody<'a> {
+    #[schema(pattern = "^past_balance$", examples("past_balance"))]
     object: &'static str,
+    #[schema(value_type = values::WalletId)]
     wallet_id: WalletId,
+    #[schema(value_type = values::UserId)]
     user_id: &'a UserId,
+    #[schema(value_type = values::Currency)]
     currency: &'static str,
+    #[schema(value_type = values::Label)]
     label: &'a WalletLabel,
     balance: BalanceBody,
     /// The time of the entry that the question resolved to.
+    #[schema(value_type = values::Time)]
     at: Time,
     /// That entry: asked for, it gives the same answer for ever.
+    #[schema(value_type = values::Position)]
     position: PositionText,
+    /// Whether nothing earlier than the time asked for can turn up any more.
     is_final: bool,
+}
+
+/// What a look at a wallet shows.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = WalletOrPastBalance)]
+pub(super) enum Shown<'a> {
+    /// As it is.
+    Now(WalletBody<'a>),
+    /// With `as_of`: what it had.
+    Then(PastBalanceBody<'a>),
 }
 
 impl<'a> PastBalanceBody<'a> {

@@ -15,6 +15,7 @@ use super::answer::Answer;
 use super::body::MaybeBody;
 use super::exchange::RequestIds;
 use super::headers::Wait;
+use super::openapi::refusals;
 use super::path::PaymentPath;
 use super::payments::path_of;
 use super::problem::Problem;
@@ -23,7 +24,25 @@ use super::representations::PaymentBody;
 use super::requests::CancelRequest;
 use crate::ports::Request;
 
-/// `POST /payments/{payment_id}/cancel`
+/// Cancel a payment
+///
+/// At once, while no gateway can have been asked; otherwise nothing new is sent, and it ends as
+/// cancelled, or as completed when the wish came too late. Asking twice is asking once: no key is
+/// needed.
+#[utoipa::path(
+    post, path = "/payments/{payment_id}/cancel", tag = "payments",
+    operation_id = "cancel_payment",
+    params(PaymentPath, Wait, ReadQuery), request_body = Option<CancelRequest>,
+    responses(
+        (status = 201, description = "It is cancelled.", body = PaymentBody),
+        (
+            status = 202, body = PaymentBody,
+            description = "The wish is known and the gateway's answer outstanding; or nobody has \
+                           decided yet, and `cancel_requested` is false.",
+        ),
+        refusals::Cancel,
+    ),
+)]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
     ids: RequestIds,

@@ -13,15 +13,34 @@ use super::answer::Answer;
 use super::body::JsonBody;
 use super::exchange::RequestIds;
 use super::headers::Key;
+use super::openapi::refusals;
 use super::path::WalletPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
-use super::rails::{AcceptedFact, FactBody, OnRail, path_of};
+use super::rails::{AcceptedFact, FactBody, OnRail, path_of, shown_deposit};
 use super::requests::DepositRequest;
 use super::wallets;
 use crate::ports::Request;
 
-/// `POST /wallets/{wallet_id}/deposits`
+/// Record a deposit
+///
+/// That money arrived on an external rail.
+#[utoipa::path(
+    post, path = "/wallets/{wallet_id}/deposits", tag = "wallets",
+    operation_id = "record_deposit",
+    params(WalletPath, Key, ReadQuery), request_body = DepositRequest,
+    responses(
+        (
+            status = 201, description = "It is recorded.", body = FactBody,
+            example = json!(shown_deposit("recorded")),
+        ),
+        (
+            status = 202, description = "Nobody has decided yet.", body = FactBody,
+            example = json!(shown_deposit("accepted")),
+        ),
+        refusals::Deposit,
+    ),
+)]
 pub(super) async fn record(
     State(api): State<Arc<Api>>,
     ids: RequestIds,

@@ -10,8 +10,12 @@ use schemas::read_model::{PaymentRow, TransferRow};
 use schemas::timeline::Saga;
 use schemas::{PaymentId, Timestamp, TransferId, WalletId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::Answer;
+use super::openapi::parameters::PageQuery;
+use super::openapi::{refusals, values};
+use super::page::ListBody;
 use super::path::WalletPath;
 use super::payment_list::{self, KEY_BYTES, page_key};
 use super::problem::Problem;
@@ -21,7 +25,18 @@ use super::sagas::WaitBody;
 use super::{Api, cursor, page, wallets};
 use crate::ports::{Page, PageRequest, PaymentFilter};
 
-/// `GET /wallets/{wallet_id}/holds`: the newest first.
+/// The open holds of a wallet
+///
+/// The money that payments and transfers keep from being spent, and what each of them waits for; the
+/// newest first.
+#[utoipa::path(
+    get, path = "/wallets/{wallet_id}/holds", tag = "wallets", operation_id = "list_holds",
+    params(WalletPath, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of holds.", body = ListBody<HoldBody>),
+        refusals::ListOfWallet,
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     WalletPath(id): WalletPath,
@@ -48,7 +63,7 @@ pub(super) async fn list(
         });
     }
     let next = page.next.map(|key| cursor::encode(&name, key_bytes(key)));
-    let body = page::ListBody::new(holds, next);
+    let body = ListBody::new(holds, next);
     Ok(Answer::json(StatusCode::OK, &body).positions(applied))
 }
 
@@ -121,19 +136,33 @@ fn hold_key(bytes: [u8; KEY_BYTES]) -> HoldKey {
 }
 
 /// Money held for a payment or a transfer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Hold)]
 struct HoldBody {
+    #[schema(pattern = "^hold$", examples("hold"))]
     object: &'static str,
+    /// The payment that it is for, where it is for one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::PaymentId, required = false)]
     payment_id: Option<PaymentId>,
+    /// The transfer that it is for, where it is for one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::TransferId, required = false)]
     transfer_id: Option<TransferId>,
+    #[schema(value_type = values::WalletId)]
     wallet_id: WalletId,
+    #[schema(value_type = values::Amount)]
     amount: i64,
+    #[schema(value_type = values::Currency)]
     currency: &'static str,
+    #[schema(value_type = values::HoldStatusName)]
     status: &'static str,
+    /// What goes on next by itself; null when nothing does.
+    #[schema(required = true)]
     waits_for: Option<WaitBody>,
+    #[schema(value_type = values::Time)]
     created_at: Time,
+    #[schema(value_type = values::Position)]
     position: PositionText,
 }
 

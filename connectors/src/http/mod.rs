@@ -26,9 +26,12 @@ mod deposits;
 mod error_page;
 mod exchange;
 mod fields;
+mod gateways;
 mod headers;
 mod health;
 mod holds;
+mod notifications;
+mod openapi;
 mod page;
 mod path;
 mod payment_events;
@@ -62,7 +65,8 @@ use schemas::{TenantId, Timestamp};
 
 use crate::ports::{CommandLog, Health, Views};
 
-pub use router::{health_router, router};
+pub use gateways::GatewayDesk;
+pub use router::{document, health_router, router};
 pub use server::serve;
 
 use admission::Admission;
@@ -124,6 +128,8 @@ pub struct Ports {
     pub views: Arc<dyn Views>,
     /// Whether the process can do its work.
     pub health: Arc<dyn Health>,
+    /// The gateways, and what they say unasked.
+    pub gateways: GatewayDesk,
     /// The wall clock, for the deadlines of commands.
     pub now: fn() -> Timestamp,
 }

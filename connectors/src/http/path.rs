@@ -3,7 +3,8 @@
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use schemas::{
-    Currency, DepositId, PaymentId, RefundId, TransferId, UserId, WalletId, WithdrawalId,
+    Currency, DepositId, ErrorCode, GatewayName, PaymentId, RefundId, TransferId, UserId, WalletId,
+    WithdrawalId,
 };
 
 use super::fields;
@@ -55,6 +56,9 @@ id_path!(
 /// `/wallets/{user_id}/{currency}/…`
 pub(super) struct OwnerPath(pub UserId, pub Currency);
 
+/// `/gateways/{name}/…`; a name that no gateway can have is that of none.
+pub(super) struct GatewayPath(pub GatewayName);
+
 impl<S: Send + Sync> FromRequestParts<S> for OwnerPath {
     type Rejection = Problem;
 
@@ -62,6 +66,15 @@ impl<S: Send + Sync> FromRequestParts<S> for OwnerPath {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
         let Path((user, currency)) = path.map_err(garbled)?;
         Ok(Self(fields::parse("user_id", &user)?, fields::currency(&currency)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for GatewayPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state).await.map_err(garbled)?;
+        name.parse().map(Self).map_err(|_| Problem::of(ErrorCode::GatewayNotFound))
     }
 }
 

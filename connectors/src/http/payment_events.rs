@@ -11,15 +11,30 @@ use schemas::timeline::{RequestInput, TimelineEvent, TimelineInput, TimelineRow,
 use schemas::{Money, Topic};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::answer::Answer;
+use super::openapi::parameters::PageQuery;
+use super::openapi::{refusals, values};
+use super::page::ListBody;
 use super::path::PaymentPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
 use super::representations::{PositionText, Time, json};
 use super::{Api, cursor, page};
 
-/// `GET /payments/{payment_id}/events`: the oldest first.
+/// What happened to a payment
+///
+/// Its entries in the journal, the oldest first, with what the gateway said each time.
+#[utoipa::path(
+    get, path = "/payments/{payment_id}/events", tag = "payments",
+    operation_id = "list_payment_events",
+    params(PaymentPath, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of entries.", body = ListBody<EntryBody>),
+        refusals::ListOfPayment,
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     PaymentPath(id): PaymentPath,
@@ -41,187 +56,293 @@ pub(super) async fn list(
     let last = shown.last().filter(|_| end < rows.len()).map(offset);
     let next = last.map(|offset| cursor::encode(&name, offset.to_be_bytes()));
     let data = shown.iter().map(|row| EntryBody::of(row, &payment.correlation_id)).collect();
-    let body = page::ListBody::new(data, next);
+    let body = ListBody::new(data, next);
     Ok(Answer::json(StatusCode::OK, &body).position(payment.position))
 }
 
 /// An entry, as far as it concerns the payment.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Entry, examples(json!({
+    "object": "entry", "position": "0-16", "seq": 17, "at": "2026-01-02T03:04:05.731Z",
+    "input": {
+        "type": "gateway_result",
+        "source": { "topic": "gateway-results", "partition": 0, "offset": 4 },
+        "operation": "submit", "operation_id": values::ATTEMPT_ID, "operation_seq": 1,
+        "outcome": {
+            "type": "succeeded", "gateway_reference": "ch_1", "amount": 10000, "currency": "USD",
+        },
+        "evidence": { "status": 200 }, "observed_at": "2026-01-02T03:04:05.729Z",
+    },
+    "correlation_id": values::KEY, "attempt": 1,
+    "events": [
+        { "type": "gateway_operation_answered", "operation_seq": 1, "proof": "nothing" },
+        { "type": "hold_posted", "amount": 10000, "currency": "USD" },
+        { "type": "payment_completed", "gateway_reference": "ch_1", "captured_amount": 10000 },
+    ],
+    "timer": { "generation": 2, "due": null },
+})))]
 struct EntryBody<'a> {
+    #[schema(pattern = "^entry$")]
     object: &'static str,
+    #[schema(value_type = values::Position)]
     position: PositionText,
+    /// Its number in its partition.
     seq: i64,
+    #[schema(value_type = values::Time)]
     at: Time,
     input: InputBody<'a>,
+    #[schema(value_type = String)]
     correlation_id: &'a str,
+    /// The latest attempt after this entry, counted from 1; 0 before the first.
     attempt: i32,
+    /// What happened, in order.
     events: Vec<EventBody<'a>>,
+    /// The payment's timer, when the entry set or cancelled it.
+    #[schema(required = true)]
     timer: Option<TimerBody>,
 }
 
-#[derive(Serialize)]
+/// What was decided on.
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = Input)]
 enum InputBody<'a> {
-    Command {
-        source: SourceBody,
-        command_id: &'a str,
-        actor: &'a str,
-    },
-    Operation {
-        source: SourceBody,
-        command_id: &'a str,
-        actor: &'a str,
-    },
+    /// A request of a payer.
+    Command { source: SourceBody, command_id: &'a str, actor: &'a str },
+    /// A request of an operator.
+    Operation { source: SourceBody, command_id: &'a str, actor: &'a str },
+    /// What a gateway said.
     GatewayResult {
         source: SourceBody,
+        #[schema(value_type = values::GatewayOperationName)]
         operation: GatewayOperationKind,
+        /// The attempt or the refund that was asked for.
+        #[schema(value_type = values::OperationId)]
         operation_id: String,
         operation_seq: i32,
         outcome: OutcomeBody<'a>,
-        /// Null, too, when it is encrypted.
+        /// What was seen of the gateway's answer; null, too, when it is encrypted.
+        #[schema(value_type = Option<Value>, required = true)]
         evidence: Option<&'a RawValue>,
+        #[schema(value_type = values::Time)]
         observed_at: Time,
     },
+    /// A timer that was due.
     Timer {
         generation: i64,
+        #[schema(value_type = values::Time)]
         due: Time,
     },
 }
 
 /// Where a record stands.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Source)]
 struct SourceBody {
+    #[schema(examples("commands"))]
     topic: &'static str,
     partition: i32,
+    #[schema(value_type = values::Offset)]
     offset: i64,
 }
 
-#[derive(Serialize)]
+/// The timer of a payment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimerSetting)]
 struct TimerBody {
+    /// How often it has been set, this time included.
     generation: i64,
     /// Null cancels it.
+    #[schema(value_type = Option<values::Time>, required = true)]
     due: Option<Time>,
 }
 
-#[derive(Serialize)]
+/// Money.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Money)]
 struct MoneyBody {
+    #[schema(value_type = values::Amount)]
     amount: i64,
+    #[schema(value_type = values::Currency)]
     currency: &'static str,
 }
 
 /// What a gateway said of an operation.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = Outcome)]
 pub(super) enum OutcomeBody<'a> {
-    Succeeded { gateway_reference: &'a str, amount: i64, currency: &'a str },
+    /// It charged.
+    Succeeded {
+        gateway_reference: &'a str,
+        #[schema(value_type = values::MinorUnits)]
+        amount: i64,
+        currency: &'a str,
+    },
+    /// It refused to charge.
     Declined { decline_code: &'a str, message: &'a str },
+    /// It cannot have received the request.
     NotSent { reason: &'a str },
+    /// The time to send the request was over.
     ExpiredUnsent,
+    /// It may have charged.
     OutcomeUnknown { reason: &'a str },
+    /// It knows no such charge.
     NotFound,
 }
 
-#[derive(Serialize)]
+/// Something that happened.
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = Event)]
 enum EventBody<'a> {
+    /// The payment exists.
     PaymentRequested {
         #[serde(flatten)]
         money: MoneyBody,
+        #[schema(value_type = values::Time)]
         deadline: Time,
     },
+    /// Money is reserved.
     HoldPlaced(MoneyBody),
+    /// Reserved money went out.
     HoldPosted(MoneyBody),
+    /// Reserved money is free again.
     HoldVoided(MoneyBody),
+    /// A try at one gateway with one key began.
     AttemptStarted {
+        #[schema(value_type = values::AttemptId)]
         attempt_id: String,
+        #[schema(value_type = values::GatewayName)]
         gateway: &'a str,
     },
+    /// The gateway was to do something.
     GatewayOperationRequested {
+        /// The refund that it was for, where it was for one.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = values::RefundId, required = false)]
         refund_id: Option<String>,
+        #[schema(value_type = values::GatewayOperationName)]
         operation: GatewayOperationKind,
         operation_seq: i32,
+        #[schema(value_type = values::Time)]
         not_after: Time,
+        #[schema(value_type = values::Time)]
         conclusive_after: Time,
     },
+    /// The result of an operation was taken in.
     GatewayOperationAnswered {
         operation_seq: i32,
+        #[schema(value_type = values::ProofName)]
         proof: Proof,
     },
+    /// The attempt will be sent again.
     ResendScheduled {
         reason: &'a str,
+        #[schema(value_type = values::Time)]
         due: Time,
     },
-    PaymentInDoubt {
-        reason: &'a str,
-    },
+    /// Whether the gateway charged is not known.
+    PaymentInDoubt { reason: &'a str },
+    /// The gateway charged and the money is gone.
     PaymentCompleted {
         gateway_reference: &'a str,
+        #[schema(value_type = values::MinorUnits)]
         captured_amount: i64,
     },
+    /// It failed for good.
     PaymentFailed {
+        #[schema(value_type = values::ErrorCodeName)]
         code: &'a str,
+        #[schema(required = true)]
         decline_code: Option<&'a str>,
         message: &'a str,
     },
-    DiscrepancyRecorded {
-        code: &'a str,
-        detail: &'a str,
-    },
+    /// What a gateway said does not fit.
+    DiscrepancyRecorded { code: &'a str, detail: &'a str },
+    /// The attempt is given up: no operation of it charged, nor ever will.
     AttemptAbandoned {
+        #[schema(value_type = values::AttemptId)]
         attempt_id: String,
         reason: &'a str,
     },
-    PaymentReviewRequested {
-        reason: &'a str,
-    },
+    /// A person must find out whether the gateway charged.
+    PaymentReviewRequested { reason: &'a str },
+    /// A person has found out.
     PaymentResolved {
+        #[schema(value_type = values::ResolvedOutcomeName)]
         outcome: ResolvedOutcome,
+        #[schema(value_type = values::MinorUnits)]
         amount: i64,
         actor: &'a str,
     },
+    /// Its caller wants it to end.
     CancelRequested,
+    /// It ended as its caller wished.
     PaymentCancelled,
+    /// Money went to suspense, or came from there.
     SuspenseBooked {
+        #[schema(value_type = values::SideName)]
         side: Side,
         #[serde(flatten)]
         money: MoneyBody,
         code: &'a str,
         detail: &'a str,
     },
+    /// A refund exists.
     RefundRequested {
+        #[schema(value_type = values::RefundId)]
         refund_id: String,
+        #[schema(value_type = values::GatewayName)]
         gateway: &'a str,
         #[serde(flatten)]
         money: MoneyBody,
+        #[schema(value_type = values::RefundCauseName)]
         cause: RefundCause,
+        #[schema(value_type = values::RefundDestinationName)]
         destination: RefundDestination,
     },
+    /// The refund will be sent again.
     RefundResendScheduled {
+        #[schema(value_type = values::RefundId)]
         refund_id: String,
         reason: &'a str,
+        #[schema(value_type = values::Time)]
         due: Time,
     },
+    /// Whether the gateway gave the money back is not known.
     RefundInDoubt {
+        #[schema(value_type = values::RefundId)]
         refund_id: String,
         reason: &'a str,
     },
+    /// A person must find out whether the gateway gave the money back.
     RefundReviewRequested {
+        #[schema(value_type = values::RefundId)]
         refund_id: String,
         reason: &'a str,
     },
+    /// A person has found out.
     RefundResolved {
+        #[schema(value_type = values::RefundId)]
         refund_id: String,
+        #[schema(value_type = values::ResolvedOutcomeName)]
         outcome: ResolvedOutcome,
         actor: &'a str,
     },
+    /// The gateway gave the money back.
     RefundSucceeded {
+        #[schema(value_type = values::RefundId)]
         refund_id: String,
         gateway_reference: &'a str,
+        #[schema(value_type = values::Amount)]
         amount: i64,
     },
+    /// Nothing came back.
     RefundFailed {
+        #[schema(value_type = values::RefundId)]
         refund_id: String,
+        #[schema(value_type = values::ErrorCodeName)]
         code: &'a str,
         message: &'a str,
     },

@@ -14,6 +14,7 @@ use super::answer::Answer;
 use super::body::JsonBody;
 use super::exchange::RequestIds;
 use super::headers::{Key, Wait};
+use super::openapi::refusals;
 use super::path::PaymentPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
@@ -27,7 +28,23 @@ use crate::ports::{Request, ViewError, Views};
 /// The longest service id, in bytes.
 const MAX_SERVICE_BYTES: usize = 64;
 
-/// `POST /payments`
+/// Pay
+///
+/// Holds the amount in the wallet, charges it through a gateway, and then posts the hold or releases
+/// it. A trailing slash in the path is accepted.
+#[utoipa::path(
+    post, path = "/payments", tag = "payments", operation_id = "pay",
+    params(Key, Wait), request_body = PaymentRequest,
+    responses(
+        (status = 201, description = "It is completed.", body = PaymentBody),
+        (
+            status = 202, body = PaymentBody,
+            description = "The money is held and the gateway at work; or, with status `accepted`, \
+                           nobody has decided yet. `Location` says where to look.",
+        ),
+        refusals::Pay,
+    ),
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -39,7 +56,15 @@ pub(super) async fn create(
     answer.unwrap_or_else(Answer::from).idempotency_key(&key)
 }
 
-/// `GET /payments/{payment_id}`
+/// A payment
+#[utoipa::path(
+    get, path = "/payments/{payment_id}", tag = "payments", operation_id = "get_payment",
+    params(PaymentPath, ReadQuery),
+    responses(
+        (status = 200, description = "The payment.", body = PaymentBody),
+        refusals::LookAtPayment,
+    ),
+)]
 pub(super) async fn by_id(
     State(api): State<Arc<Api>>,
     PaymentPath(id): PaymentPath,

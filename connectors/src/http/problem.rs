@@ -15,11 +15,13 @@ use schemas::read_model::PaymentFailure;
 use schemas::{ErrorCode, IdempotencyKey, PaymentId, Position, RefundId, TransferId};
 use serde::Serialize;
 use tracing::{debug, error};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error_page::ERRORS_PATH;
 use super::exchange::RequestIds;
 use super::headers::{POSITION, visible};
+use super::openapi::values;
 
 /// The longest detail that repeats what a caller sent, in bytes.
 const MAX_DETAIL_BYTES: usize = 500;
@@ -51,35 +53,61 @@ struct Parts {
 }
 
 /// What exists all the same.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
+#[schema(as = ProblemSubject)]
 #[expect(clippy::struct_field_names, reason = "as callers see them")]
 struct Subject {
+    /// The payment that exists all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::PaymentId, required = false)]
     payment_id: Option<PaymentId>,
+    /// The refund that exists all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::RefundId, required = false)]
     refund_id: Option<RefundId>,
+    /// The transfer that exists all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::TransferId, required = false)]
     transfer_id: Option<TransferId>,
 }
 
-/// The body, field by field as the contract has it.
-#[derive(Serialize)]
-struct ProblemBody<'a> {
+/// A refusal, after RFC 9457.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
+    /// The same as `doc_url`.
+    #[schema(examples("/docs/errors#insufficient_funds"))]
     r#type: &'a str,
+    /// What the code means.
     title: &'static str,
+    /// The HTTP status; a code always has the same.
+    #[schema(examples(402))]
     status: u16,
+    /// What is wrong, in words that may change.
     detail: &'a str,
+    #[schema(value_type = values::ErrorCodeName)]
     code: &'static str,
+    /// The field, parameter or header at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, examples("amount"))]
     param: Option<&'a str>,
+    /// The gateway's own code, when it declined.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, examples("do_not_honor"))]
     decline_code: Option<&'a str>,
     #[serde(flatten)]
+    #[schema(inline)]
     subject: Subject,
+    /// The key with which it is safe to repeat the request.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::IdempotencyKey, required = false)]
     idempotency_key: Option<&'a str>,
+    #[schema(value_type = values::RequestId)]
     request_id: Uuid,
+    /// Whether the same request may succeed later, unchanged.
     retryable: bool,
+    /// Where to read about the code.
+    #[schema(examples("/docs/errors#insufficient_funds"))]
     doc_url: &'a str,
 }
 
@@ -229,8 +257,7 @@ impl IntoResponse for Problem {
         let mut response = Response::new(Body::empty());
         *response.status_mut() =
             StatusCode::from_u16(code.status()).expect("the table has HTTP statuses");
-        // 404 and 500 may be repeated too, but there is no telling when it helps.
-        if code.is_retryable() && matches!(code.status(), 409 | 429 | 503) {
+        if tells_when_to_retry(code) {
             let seconds = HeaderValue::from(self.0.retry_after.as_secs());
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
@@ -240,6 +267,12 @@ impl IntoResponse for Problem {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// Whether a refusal says when to repeat the request. 404 and 500 may be repeated too, but there is
+/// no telling when it helps.
+pub(super) fn tells_when_to_retry(code: ErrorCode) -> bool {
+    code.is_retryable() && matches!(code.status(), 409 | 429 | 503)
 }
 
 /// The text, cut at a character boundary to at most so many bytes.

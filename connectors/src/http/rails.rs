@@ -4,7 +4,10 @@
 use schemas::read_model::{DepositRow, WithdrawalRow};
 use schemas::{Amount, CorrelationId, Money, RailName, Timestamp, WalletId};
 use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::openapi::values;
 use super::problem::Problem;
 use super::representations::Time;
 use super::requests::MinorUnits;
@@ -54,20 +57,61 @@ pub(super) fn path_of(wallet: WalletId) -> String {
 }
 
 /// A deposit or a withdrawal.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RailFact)]
 pub(super) struct FactBody<'a> {
+    #[schema(value_type = values::RailFactId)]
     id: String,
+    #[schema(value_type = values::RailFactName)]
     object: &'static str,
+    #[schema(value_type = values::WalletId)]
     wallet_id: WalletId,
+    #[schema(value_type = values::Amount)]
     amount: i64,
+    #[schema(value_type = values::Currency)]
     currency: &'static str,
+    #[schema(value_type = values::RailName)]
     rail: &'a RailName,
+    /// What the rail calls it.
+    #[schema(examples("E2E-1001"))]
     reference: &'a str,
+    #[schema(value_type = values::RailFactStatusName)]
     status: &'static str,
+    /// The posted balance of the wallet afterwards; null while nobody has decided the request.
+    #[schema(value_type = Option<values::MinorUnits>, required = true)]
     balance_after: Option<i64>,
+    #[schema(value_type = values::CorrelationId)]
     correlation_id: &'a str,
+    /// Null while nobody has decided the request.
+    #[schema(value_type = Option<values::Time>, required = true)]
     created_at: Option<Time>,
+    /// Null while it stands.
+    #[schema(value_type = Option<values::Time>, required = true)]
     reversed_at: Option<Time>,
+}
+
+/// One of these as the document shows it.
+pub(super) fn shown_deposit(status: &str) -> Value {
+    shown(values::DEPOSIT_ID, "deposit", status)
+}
+
+/// The same for a withdrawal.
+pub(super) fn shown_withdrawal(status: &str) -> Value {
+    shown(values::WITHDRAWAL_ID, "withdrawal", status)
+}
+
+fn shown(id: &str, object: &str, status: &str) -> Value {
+    let (amount, reference, balance_after) = match object {
+        "deposit" => (5000, "E2E-1001", 1_005_000),
+        _ => (2500, "E2E-2001", 1_002_500),
+    };
+    json!({
+        "id": id, "object": object, "wallet_id": values::WALLET_ID, "amount": amount,
+        "currency": "USD", "rail": "sepa", "reference": reference, "status": status,
+        "balance_after": balance_after, "correlation_id": values::KEY,
+        "created_at": "2026-01-02T03:04:05.678Z",
+        "reversed_at": (status == "reversed").then_some("2026-01-03T03:04:05.678Z"),
+    })
 }
 
 impl<'a> FactBody<'a> {

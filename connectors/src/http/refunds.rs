@@ -6,27 +6,46 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use schemas::event::{RefundCause, RefundDestination};
 use schemas::inputs::{Command, CommandBody, Refund};
-use schemas::read_model::{PaymentFailure, RefundRow, RefundStatus};
+use schemas::read_model::{RefundRow, RefundStatus};
 use schemas::{
     Amount, ErrorCode, Fingerprint, GatewayName, IdempotencyKey, PaymentId, Position, RefundId,
     WalletId,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::Answer;
 use super::body::MaybeBody;
 use super::exchange::RequestIds;
 use super::headers::{Key, Wait};
+use super::openapi::parameters::PageQuery;
+use super::openapi::{refusals, values};
 use super::path::{PaymentPath, RefundPath};
 use super::problem::Problem;
 use super::query::ReadQuery;
-use super::representations::{Time, text};
+use super::representations::{FailureBody, Time, text};
 use super::requests::RefundRequest;
 use super::view_wait::Awaited;
 use super::{Api, BASE_PATH, cursor, fields, page};
 use crate::ports::{Request, ViewError, Views};
 
-/// `POST /payments/{payment_id}/refunds`
+/// Give a payment back
+///
+/// All of it, or a part; again, until all that was captured has been given back. The money goes back to
+/// the wallet that paid, when the gateway has done it.
+#[utoipa::path(
+    post, path = "/payments/{payment_id}/refunds", tag = "refunds", operation_id = "refund",
+    params(PaymentPath, Key, Wait, ReadQuery), request_body = Option<RefundRequest>,
+    responses(
+        (status = 201, description = "The money is back.", body = RefundBody),
+        (
+            status = 202, body = RefundBody,
+            description = "The gateway is at work; or, with status `accepted`, nobody has decided \
+                           yet. `Location` says where to look.",
+        ),
+        refusals::Refund,
+    ),
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -40,7 +59,15 @@ pub(super) async fn create(
     answer.unwrap_or_else(Answer::from).idempotency_key(&key)
 }
 
-/// `GET /refunds/{refund_id}`
+/// A refund
+#[utoipa::path(
+    get, path = "/refunds/{refund_id}", tag = "refunds", operation_id = "get_refund",
+    params(RefundPath, ReadQuery),
+    responses(
+        (status = 200, description = "The refund.", body = RefundBody),
+        refusals::LookAtRefund,
+    ),
+)]
 pub(super) async fn by_id(
     State(api): State<Arc<Api>>,
     RefundPath(id): RefundPath,
@@ -52,7 +79,17 @@ pub(super) async fn by_id(
     Ok(Answer::json(StatusCode::OK, &RefundBody::of(&row)).position(row.position))
 }
 
-/// `GET /payments/{payment_id}/refunds`: the newest first.
+/// The refunds of a payment
+///
+/// The newest first; also those of charges that nobody wanted.
+#[utoipa::path(
+    get, path = "/payments/{payment_id}/refunds", tag = "refunds", operation_id = "list_refunds",
+    params(PaymentPath, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of refunds.", body = page::ListBody<RefundBody>),
+        refusals::ListOfPayment,
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     PaymentPath(id): PaymentPath,
@@ -193,27 +230,63 @@ pub(super) fn path_of(id: RefundId) -> String {
 }
 
 /// A refund.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refund, examples(json!({
+    "id": values::REFUND_ID, "object": "refund", "payment_id": values::PAYMENT_ID,
+    "wallet_id": values::WALLET_ID, "amount": 1000, "currency": "USD",
+    "reason": "One item was missing.", "cause": "asked", "destination": "wallet",
+    "status": "succeeded", "failure": null, "gateway": "simulator", "gateway_reference": "re_1",
+    "refunded_amount": 1000, "discrepancies": [], "balance_after": 991_000,
+    "correlation_id": values::KEY, "created_at": "2026-01-02T03:04:05.678Z",
+    "updated_at": "2026-01-02T03:04:05.731Z",
+})))]
 pub(super) struct RefundBody<'a> {
+    #[schema(value_type = values::RefundId)]
     id: RefundId,
+    #[schema(pattern = "^refund$", examples("refund"))]
     object: &'static str,
+    #[schema(value_type = values::PaymentId)]
     payment_id: PaymentId,
+    #[schema(value_type = values::WalletId)]
     wallet_id: WalletId,
     /// Null while it is not decided how much is left to give back.
+    #[schema(value_type = Option<values::Amount>, required = true)]
     amount: Option<i64>,
+    #[schema(value_type = values::Currency)]
     currency: &'static str,
+    #[schema(required = true)]
     reason: Option<&'a str>,
+    #[schema(value_type = values::RefundCauseName)]
     cause: RefundCause,
+    /// Null while nobody has decided the request.
+    #[schema(value_type = Option<values::RefundDestinationName>, required = true)]
     destination: Option<RefundDestination>,
+    #[schema(value_type = values::RefundStatusName)]
     status: &'static str,
-    failure: Option<&'a PaymentFailure>,
+    /// Why it failed; null while it has not.
+    #[schema(required = true)]
+    failure: Option<FailureBody<'a>>,
+    /// The gateway that charged; null while nobody has decided the request.
+    #[schema(value_type = Option<values::GatewayName>, required = true)]
     gateway: Option<&'a GatewayName>,
+    /// The gateway's own name of the refund.
+    #[schema(required = true)]
     gateway_reference: Option<&'a str>,
+    /// What the gateway gave back.
+    #[schema(value_type = values::MinorUnits)]
     refunded_amount: i64,
+    /// Codes of what did not fit between the ledger and the gateway.
     discrepancies: &'a [String],
+    /// The posted balance of the wallet after it succeeded; null before.
+    #[schema(value_type = Option<values::MinorUnits>, required = true)]
     balance_after: Option<i64>,
+    #[schema(value_type = values::CorrelationId)]
     correlation_id: &'a str,
+    /// Null while nobody has decided the request.
+    #[schema(value_type = Option<values::Time>, required = true)]
     created_at: Option<Time>,
+    /// Null while nobody has decided the request.
+    #[schema(value_type = Option<values::Time>, required = true)]
     updated_at: Option<Time>,
 }
 
@@ -231,7 +304,7 @@ impl<'a> RefundBody<'a> {
             cause: row.cause,
             destination: Some(row.destination),
             status: row.status.as_str(),
-            failure: row.failure.as_ref(),
+            failure: row.failure.as_ref().map(FailureBody::of),
             gateway: Some(&row.gateway),
             gateway_reference: row.gateway_reference.as_deref(),
             refunded_amount: row.refunded_amount,

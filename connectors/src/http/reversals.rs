@@ -14,15 +14,34 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::body::MaybeBody;
 use super::exchange::RequestIds;
+use super::openapi::refusals;
 use super::path::{DepositPath, WithdrawalPath};
 use super::problem::Problem;
 use super::query::ReadQuery;
-use super::rails::{FactBody, path_of};
+use super::rails::{FactBody, path_of, shown_deposit, shown_withdrawal};
 use super::requests::ReasonedRequest;
 use super::{Api, fields};
 use crate::ports::Request;
 
-/// `POST /deposits/{deposit_id}/reverse`
+/// Reverse a deposit
+///
+/// That the external rail took its money back. The wallet may go negative by it, and then takes no
+/// debits.
+#[utoipa::path(
+    post, path = "/deposits/{deposit_id}/reverse", tag = "wallets", operation_id = "reverse_deposit",
+    params(DepositPath, ReadQuery), request_body = Option<ReasonedRequest>,
+    responses(
+        (
+            status = 201, description = "It is reversed.", body = FactBody,
+            example = json!(shown_deposit("reversed")),
+        ),
+        (
+            status = 202, description = "Nobody has decided yet.", body = FactBody,
+            example = json!(shown_deposit("recorded")),
+        ),
+        refusals::ReverseDeposit,
+    ),
+)]
 pub(super) async fn of_deposit(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -57,7 +76,24 @@ pub(super) async fn of_deposit(
     Ok(answer.position(row.position.max(decided.position)).effect(decided.effect))
 }
 
-/// `POST /withdrawals/{withdrawal_id}/reverse`
+/// Reverse a withdrawal
+///
+/// That the external rail gave its money back.
+#[utoipa::path(
+    post, path = "/withdrawals/{withdrawal_id}/reverse", tag = "wallets", operation_id = "reverse_withdrawal",
+    params(WithdrawalPath, ReadQuery), request_body = Option<ReasonedRequest>,
+    responses(
+        (
+            status = 201, description = "It is reversed.", body = FactBody,
+            example = json!(shown_withdrawal("reversed")),
+        ),
+        (
+            status = 202, description = "Nobody has decided yet.", body = FactBody,
+            example = json!(shown_withdrawal("recorded")),
+        ),
+        refusals::ReverseWithdrawal,
+    ),
+)]
 pub(super) async fn of_withdrawal(
     State(api): State<Arc<Api>>,
     ids: RequestIds,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::body::JsonBody;
 use super::exchange::RequestIds;
+use super::openapi::refusals;
 use super::path::{PaymentPath, RefundPath};
 use super::problem::Problem;
 use super::query::ReadQuery;
@@ -29,7 +30,21 @@ const MAX_ACTOR_BYTES: usize = 128;
 /// The longest name that a gateway may have for something, in bytes.
 const MAX_GATEWAY_REFERENCE_BYTES: usize = 128;
 
-/// `POST /payments/{payment_id}/resolve`
+/// Resolve a payment
+///
+/// Says how a payment in review ended, with the evidence for it. The same resolution twice is one: no
+/// key is needed. A gateway that contradicts it later leaves a discrepancy.
+#[utoipa::path(
+    post, path = "/payments/{payment_id}/resolve", tag = "payments", operation_id = "resolve_payment",
+    params(PaymentPath, ReadQuery), request_body = ResolutionRequest,
+    responses(
+        (
+            status = 202, body = PaymentBody,
+            description = "It is resolved; or nobody has decided yet, and the status says so.",
+        ),
+        refusals::ResolvePayment,
+    ),
+)]
 pub(super) async fn resolve_payment(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -63,7 +78,21 @@ pub(super) async fn resolve_payment(
     })
 }
 
-/// `POST /refunds/{refund_id}/resolve`
+/// Resolve a refund
+///
+/// Says how a refund in review ended, with the evidence for it. The same resolution twice is one: no
+/// key is needed. A gateway that contradicts it later leaves a discrepancy.
+#[utoipa::path(
+    post, path = "/refunds/{refund_id}/resolve", tag = "refunds", operation_id = "resolve_refund",
+    params(RefundPath, ReadQuery), request_body = ResolutionRequest,
+    responses(
+        (
+            status = 202, body = RefundBody,
+            description = "It is resolved; or nobody has decided yet, and the status says so.",
+        ),
+        refusals::ResolveRefund,
+    ),
+)]
 pub(super) async fn resolve_refund(
     State(api): State<Arc<Api>>,
     ids: RequestIds,

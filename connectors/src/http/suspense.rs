@@ -13,8 +13,11 @@ use schemas::{
     WithdrawalId,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::Answer;
+use super::openapi::parameters::{PageQuery, SuspenseFilterQuery};
+use super::openapi::{refusals, values};
 use super::problem::Problem;
 use super::query::ReadQuery;
 use super::representations::{PositionText, Time};
@@ -24,7 +27,18 @@ use crate::ports::{PageRequest, SuspenseKey};
 /// A page key as bytes: eight of milliseconds, four of partition, eight of offset, four of number.
 const KEY_BYTES: usize = 24;
 
-/// `GET /suspense`: the bookings, newest first.
+/// Money in suspense
+///
+/// What nobody can have before a person has decided: charges of other amounts, money for closed
+/// wallets. One row for each booking, the newest first.
+#[utoipa::path(
+    get, path = "/suspense", tag = "reviews", operation_id = "list_suspense",
+    params(SuspenseFilterQuery, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of bookings.", body = page::ListBody<BookingBody>),
+        refusals::ListSuspense,
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     mut query: ReadQuery,
@@ -76,32 +90,66 @@ fn page_key(bytes: [u8; KEY_BYTES]) -> Result<SuspenseKey, Problem> {
 }
 
 /// One booking of a suspense account.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SuspenseBooking)]
 struct BookingBody<'a> {
+    /// Its entry and its number there.
+    #[schema(examples("0-31-2"))]
     id: String,
+    #[schema(pattern = "^suspense_booking$", examples("suspense_booking"))]
     object: &'static str,
+    #[schema(value_type = values::WalletId)]
     wallet_id: WalletId,
     subject: SubjectBody,
     /// Of the suspense account: a credit is owed to somebody, a debit is owed to us.
+    #[schema(value_type = values::SideName)]
     direction: Side,
+    #[schema(value_type = values::Amount)]
     amount: i64,
+    #[schema(value_type = values::Currency)]
     currency: &'static str,
     /// The other account.
+    #[schema(value_type = String, examples("gateway:simulator:clearing"))]
     against: &'a Account,
+    #[schema(examples("unwanted_charge"))]
     code: &'a str,
+    /// In words.
     detail: &'a str,
+    #[schema(value_type = values::Time)]
     created_at: Time,
+    #[schema(value_type = values::Position)]
     position: PositionText,
 }
 
 /// What the money is about.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = SuspenseSubject)]
 enum SubjectBody {
-    Charge { payment_id: PaymentId, attempt_id: OperationId },
-    Refund { payment_id: PaymentId, refund_id: RefundId },
-    Deposit { deposit_id: DepositId },
-    Withdrawal { withdrawal_id: WithdrawalId },
+    /// A charge that a gateway made.
+    Charge {
+        #[schema(value_type = values::PaymentId)]
+        payment_id: PaymentId,
+        #[schema(value_type = values::AttemptId)]
+        attempt_id: OperationId,
+    },
+    /// A refund.
+    Refund {
+        #[schema(value_type = values::PaymentId)]
+        payment_id: PaymentId,
+        #[schema(value_type = values::RefundId)]
+        refund_id: RefundId,
+    },
+    /// A deposit.
+    Deposit {
+        #[schema(value_type = values::DepositId)]
+        deposit_id: DepositId,
+    },
+    /// A withdrawal.
+    Withdrawal {
+        #[schema(value_type = values::WithdrawalId)]
+        withdrawal_id: WithdrawalId,
+    },
 }
 
 impl<'a> BookingBody<'a> {

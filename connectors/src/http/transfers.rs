@@ -9,28 +9,46 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use schemas::inputs::{Command, CommandBody, Transfer};
-use schemas::read_model::{PaymentFailure, TransferCreditRow, TransferRow, TransferStatus};
+use schemas::read_model::{TransferCreditRow, TransferRow, TransferStatus};
 use schemas::{
     CorrelationId, ErrorCode, Fingerprint, IdempotencyKey, Money, Position, Sealed, TransferId,
     WalletId,
 };
 use serde::Serialize;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::answer::Answer;
 use super::body::JsonBody;
 use super::exchange::RequestIds;
 use super::headers::{Key, Wait};
+use super::openapi::{refusals, values};
 use super::path::TransferPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
-use super::representations::{Time, text};
+use super::representations::{FailureBody, Time, text};
 use super::requests::{MinorUnits, TransferRequest};
 use super::view_wait::Awaited;
 use super::{Api, BASE_PATH, fields, wallets};
 use crate::ports::{Request, ViewError, Views};
 
-/// `POST /transfers`
+/// Transfer
+///
+/// Holds the amount in one wallet, credits the other, and then posts the hold; or releases it, when
+/// the other wallet refuses.
+#[utoipa::path(
+    post, path = "/transfers", tag = "transfers", operation_id = "transfer",
+    params(Key, Wait, ReadQuery), request_body = TransferRequest,
+    responses(
+        (status = 201, description = "The money is in the other wallet.", body = TransferBody),
+        (
+            status = 202, body = TransferBody,
+            description = "The money is held and on its way; or, with status `accepted`, nobody \
+                           has decided yet. `Location` says where to look.",
+        ),
+        refusals::Transfer,
+    ),
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -43,7 +61,15 @@ pub(super) async fn create(
     answer.unwrap_or_else(Answer::from).idempotency_key(&key)
 }
 
-/// `GET /transfers/{transfer_id}`
+/// A transfer
+#[utoipa::path(
+    get, path = "/transfers/{transfer_id}", tag = "transfers", operation_id = "get_transfer",
+    params(TransferPath, ReadQuery),
+    responses(
+        (status = 200, description = "The transfer.", body = TransferBody),
+        refusals::LookAtTransfer,
+    ),
+)]
 pub(super) async fn by_id(
     State(api): State<Arc<Api>>,
     TransferPath(id): TransferPath,
@@ -213,21 +239,47 @@ struct Accepted<'a> {
 }
 
 /// A transfer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Transfer, examples(json!({
+    "id": values::TRANSFER_ID, "object": "transfer", "from_wallet_id": values::WALLET_ID,
+    "to_wallet_id": values::OTHER_WALLET_ID, "amount": 1500, "currency": "USD",
+    "description": "Put aside", "status": "completed", "failure": null, "balance_after": 988_500,
+    "credited_at": "2026-01-02T03:04:05.699Z", "correlation_id": values::KEY,
+    "created_at": "2026-01-02T03:04:05.678Z", "updated_at": "2026-01-02T03:04:05.731Z",
+})))]
 struct TransferBody<'a> {
+    #[schema(value_type = values::TransferId)]
     id: TransferId,
+    #[schema(pattern = "^transfer$", examples("transfer"))]
     object: &'static str,
+    #[schema(value_type = values::WalletId)]
     from_wallet_id: WalletId,
+    #[schema(value_type = values::WalletId)]
     to_wallet_id: WalletId,
+    #[schema(value_type = values::Amount)]
     amount: i64,
+    #[schema(value_type = values::Currency)]
     currency: &'static str,
+    #[schema(required = true)]
     description: Option<&'a str>,
+    #[schema(value_type = values::TransferStatusName)]
     status: &'static str,
-    failure: Option<&'a PaymentFailure>,
+    /// Why it failed; null while it has not.
+    #[schema(required = true)]
+    failure: Option<FailureBody<'a>>,
+    /// The posted balance of the sending wallet after it was completed; null before.
+    #[schema(value_type = Option<values::MinorUnits>, required = true)]
     balance_after: Option<i64>,
+    /// When the receiving wallet got the money; null before.
+    #[schema(value_type = Option<values::Time>, required = true)]
     credited_at: Option<Time>,
+    #[schema(value_type = values::CorrelationId)]
     correlation_id: &'a str,
+    /// Null while nobody has decided the request.
+    #[schema(value_type = Option<values::Time>, required = true)]
     created_at: Option<Time>,
+    /// Null while nobody has decided the request.
+    #[schema(value_type = Option<values::Time>, required = true)]
     updated_at: Option<Time>,
 }
 
@@ -243,7 +295,7 @@ impl<'a> TransferBody<'a> {
             currency: row.money.currency().code(),
             description: text(row.description.as_ref()),
             status: row.status.as_str(),
-            failure: row.failure.as_ref(),
+            failure: row.failure.as_ref().map(FailureBody::of),
             balance_after: row.balance_after,
             credited_at: credit.map(|credit| Time(credit.at)),
             correlation_id: &row.correlation_id,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::body::{JsonBody, MaybeBody};
 use super::exchange::RequestIds;
+use super::openapi::refusals;
 use super::path::WalletPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
@@ -21,7 +22,18 @@ use super::requests::{LimitsRequest, MinorUnits, ReasonedRequest};
 use super::{Api, fields, wallets};
 use crate::ports::Request;
 
-/// `POST /wallets/{wallet_id}/freeze`
+/// Freeze a wallet
+///
+/// It takes no new debits and no transfers; what is under way ends, refunds and deposits come in.
+#[utoipa::path(
+    post, path = "/wallets/{wallet_id}/freeze", tag = "wallets", operation_id = "freeze_wallet",
+    params(WalletPath, ReadQuery), request_body = Option<ReasonedRequest>,
+    responses(
+        (status = 200, description = "It is done.", body = WalletBody),
+        (status = 202, description = "Nobody has decided yet.", body = WalletBody),
+        refusals::ChangeWallet,
+    ),
+)]
 pub(super) async fn freeze(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -33,7 +45,18 @@ pub(super) async fn freeze(
     change(&api, &ids, id, query, body).await
 }
 
-/// `POST /wallets/{wallet_id}/unfreeze`
+/// Unfreeze a wallet
+///
+/// It takes new debits again.
+#[utoipa::path(
+    post, path = "/wallets/{wallet_id}/unfreeze", tag = "wallets", operation_id = "unfreeze_wallet",
+    params(WalletPath, ReadQuery), request_body = Option<ReasonedRequest>,
+    responses(
+        (status = 200, description = "It is done.", body = WalletBody),
+        (status = 202, description = "Nobody has decided yet.", body = WalletBody),
+        refusals::ChangeWallet,
+    ),
+)]
 pub(super) async fn unfreeze(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -45,7 +68,18 @@ pub(super) async fn unfreeze(
     change(&api, &ids, id, query, body).await
 }
 
-/// `POST /wallets/{wallet_id}/close`
+/// Close a wallet
+///
+/// For good. There must be no money in it and nothing under way.
+#[utoipa::path(
+    post, path = "/wallets/{wallet_id}/close", tag = "wallets", operation_id = "close_wallet",
+    params(WalletPath, ReadQuery), request_body = Option<ReasonedRequest>,
+    responses(
+        (status = 200, description = "It is done.", body = WalletBody),
+        (status = 202, description = "Nobody has decided yet.", body = WalletBody),
+        refusals::CloseWallet,
+    ),
+)]
 pub(super) async fn close(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -57,7 +91,18 @@ pub(super) async fn close(
     change(&api, &ids, id, query, body).await
 }
 
-/// `PUT /wallets/{wallet_id}/limits`
+/// Set the limits of a wallet
+///
+/// What payments may take from it. They replace those before; what is left out has no limit.
+#[utoipa::path(
+    put, path = "/wallets/{wallet_id}/limits", tag = "wallets", operation_id = "set_limits",
+    params(WalletPath, ReadQuery), request_body = LimitsRequest,
+    responses(
+        (status = 200, description = "They hold from now on.", body = WalletBody),
+        (status = 202, description = "Nobody has decided yet.", body = WalletBody),
+        refusals::ChangeWallet,
+    ),
+)]
 pub(super) async fn set_limits(
     State(api): State<Arc<Api>>,
     ids: RequestIds,

@@ -9,9 +9,11 @@ use schemas::{ErrorCode, UserId, WalletId, WalletLabel};
 use tokio::time::Instant;
 
 use super::answer::Answer;
-use super::balances::{AS_OF, Moment};
+use super::balances::{AS_OF, Moment, Shown};
 use super::body::JsonBody;
 use super::exchange::RequestIds;
+use super::openapi::parameters::{AsOfQuery, LabelQuery};
+use super::openapi::refusals;
 use super::path::{OwnerPath, WalletPath};
 use super::problem::Problem;
 use super::query::{QueryFields, ReadQuery};
@@ -21,7 +23,19 @@ use super::submission::{Effect, effect};
 use super::{Api, BASE_PATH, balances, fields};
 use crate::ports::Request;
 
-/// `POST /wallets`. Who owns what is the key: no header is needed.
+/// Open a wallet
+///
+/// Who owns what is the key: no header is needed, and a wallet is opened once.
+#[utoipa::path(
+    post, path = "/wallets", tag = "wallets", operation_id = "open_wallet",
+    request_body = WalletRequest,
+    responses(
+        (status = 200, description = "It was open already.", body = WalletBody),
+        (status = 201, description = "It is open.", body = WalletBody),
+        (status = 202, description = "Nobody has decided yet.", body = WalletBody),
+        refusals::OpenWallet,
+    ),
+)]
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -63,7 +77,17 @@ pub(super) async fn open(
     Ok(answer.position(row.position.max(outcome.position)))
 }
 
-/// `GET /wallets/{wallet_id}`
+/// A wallet
+///
+/// As it is; or with `as_of`, what it had.
+#[utoipa::path(
+    get, path = "/wallets/{wallet_id}", tag = "wallets", operation_id = "get_wallet",
+    params(WalletPath, AsOfQuery, ReadQuery),
+    responses(
+        (status = 200, description = "The wallet.", body = Shown),
+        refusals::LookAtWallet,
+    ),
+)]
 pub(super) async fn by_id(
     State(api): State<Arc<Api>>,
     WalletPath(id): WalletPath,
@@ -72,7 +96,18 @@ pub(super) async fn by_id(
     show(&api, id, query).await
 }
 
-/// `GET /wallets/{user_id}/{currency}`
+/// A wallet, by whose it is
+///
+/// As it is; or with `as_of`, what it had.
+#[utoipa::path(
+    get, path = "/wallets/{user_id}/{currency}", tag = "wallets",
+    operation_id = "get_wallet_of_owner",
+    params(OwnerPath, LabelQuery, AsOfQuery, ReadQuery),
+    responses(
+        (status = 200, description = "The wallet.", body = Shown),
+        refusals::LookAtWalletOfOwner,
+    ),
+)]
 pub(super) async fn by_owner(
     State(api): State<Arc<Api>>,
     owner: OwnerPath,
@@ -111,7 +146,7 @@ async fn show(api: &Api, id: WalletId, mut query: ReadQuery) -> Result<Answer, P
         return balances::show(api, id, moment).await;
     }
     let Some(row) = api.ports.views.wallet(id)? else { return Ok(not_found(api, id)) };
-    Ok(Answer::json(StatusCode::OK, &WalletBody::of(&row)).position(row.position))
+    Ok(Answer::json(StatusCode::OK, &Shown::Now(WalletBody::of(&row))).position(row.position))
 }
 
 fn label_or_main(text: Option<&str>) -> Result<WalletLabel, Problem> {

@@ -13,15 +13,34 @@ use super::answer::Answer;
 use super::body::JsonBody;
 use super::exchange::RequestIds;
 use super::headers::Key;
+use super::openapi::refusals;
 use super::path::WalletPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
-use super::rails::{AcceptedFact, FactBody, OnRail, path_of};
+use super::rails::{AcceptedFact, FactBody, OnRail, path_of, shown_withdrawal};
 use super::requests::WithdrawalRequest;
 use super::wallets;
 use crate::ports::Request;
 
-/// `POST /wallets/{wallet_id}/withdrawals`
+/// Record a withdrawal
+///
+/// That money left by an external rail; refused when the wallet has less available.
+#[utoipa::path(
+    post, path = "/wallets/{wallet_id}/withdrawals", tag = "wallets",
+    operation_id = "record_withdrawal",
+    params(WalletPath, Key, ReadQuery), request_body = WithdrawalRequest,
+    responses(
+        (
+            status = 201, description = "It is recorded.", body = FactBody,
+            example = json!(shown_withdrawal("recorded")),
+        ),
+        (
+            status = 202, description = "Nobody has decided yet.", body = FactBody,
+            example = json!(shown_withdrawal("accepted")),
+        ),
+        refusals::Withdraw,
+    ),
+)]
 pub(super) async fn record(
     State(api): State<Arc<Api>>,
     ids: RequestIds,

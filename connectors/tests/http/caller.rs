@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use connectors::http::{ApiOptions, Ports, Profile, router};
 use schemas::ErrorCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::demo;
 use crate::ledger::{Ledger, clock};
+use crate::{contract, demo, gateways};
 
 /// The owner of the demo wallet.
 pub const USER: &str = "123e4567-e89b-12d3-a456-426614174000";
@@ -24,6 +24,8 @@ pub const PATIENT: Duration = Duration::from_secs(30);
 pub struct Caller {
     pub router: Router,
     pub ledger: Arc<Ledger>,
+    /// Holds every answer against the OpenAPI document, or lets it pass.
+    pub faults: fn((&Method, &str), StatusCode, &HeaderMap, &Value) -> Vec<String>,
 }
 
 #[derive(Debug)]
@@ -55,9 +57,10 @@ impl Caller {
             log: Arc::<Ledger>::clone(&ledger),
             views: Arc::<Ledger>::clone(&ledger),
             health: Arc::<Ledger>::clone(&ledger),
+            gateways: gateways::desk(&ledger),
             now: clock,
         };
-        Self { router: router(options, ports), ledger }
+        Self { router: router(options, ports), ledger, faults: contract::faults }
     }
 
     /// With the demo wallet opened.
@@ -93,10 +96,16 @@ impl Caller {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
-        let body = serde_json::from_slice(&body).unwrap();
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| {
+            // A page is a text.
+            Value::String(String::from_utf8(body.to_vec()).unwrap())
+        });
+        let faults = (self.faults)((&method, uri.path()), parts.status, &parts.headers, &body);
+        assert!(faults.is_empty(), "{method} {uri}: the document does not say: {faults:#?}");
         Answer { status: parts.status, headers: parts.headers, body }
     }
 

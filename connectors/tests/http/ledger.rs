@@ -12,7 +12,7 @@ use std::time::Duration;
 use connectors::ports::{
     AppendError, CommandLog, CommandOutcome, Component, Health, Page, PortFuture, Request,
 };
-use schemas::inputs::{CommandBody, OperationBody};
+use schemas::inputs::{CommandBody, GatewayResult, OperationBody};
 use schemas::read_model::{
     DepositRow, PaymentRow, PaymentStatus, RefundRow, RefundStatus, SuspenseRow, TransferCreditRow,
     TransferRow, TransferStatus, WalletMovement, WalletRow, WithdrawalRow,
@@ -65,6 +65,7 @@ struct State {
     replies: VecDeque<Reply>,
     silent: VecDeque<Request>,
     appended: Vec<Request>,
+    results: Vec<GatewayResult>,
     components: Vec<Component>,
 }
 
@@ -152,9 +153,23 @@ impl Ledger {
 
     /// What the views say of a payment besides its row.
     pub fn tell(&self, id: PaymentId, timeline: Vec<TimelineRow>, saga: Saga) {
+        self.state().timelines.insert(id, timeline);
+        self.state().sagas.insert(id, saga);
+    }
+
+    /// Takes what a gateway said, unless the log is to say otherwise.
+    pub fn hear(&self, result: GatewayResult) -> Result<(), AppendError> {
         let mut state = self.state();
-        state.timelines.insert(id, timeline);
-        state.sagas.insert(id, saga);
+        if let Some(Reply::Append(error)) = state.replies.pop_front() {
+            return Err(error);
+        }
+        state.results.push(result);
+        Ok(())
+    }
+
+    /// What gateways said, as far as the log has it.
+    pub fn results(&self) -> Vec<GatewayResult> {
+        self.state().results.clone()
     }
 
     /// How long requests wait from now on, as measured.
@@ -252,8 +267,7 @@ pub fn shards() -> PartitionCount {
 fn cut<T, C>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> C) -> Page<T, C> {
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let next = if has_more { rows.last().map(key) } else { None };
-    Page { rows, next }
+    Page { next: if has_more { rows.last().map(key) } else { None }, rows }
 }
 
 fn command_id(request: &Request) -> &str {

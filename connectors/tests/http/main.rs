@@ -4,11 +4,14 @@
 mod bad_input;
 mod caller;
 mod changes;
+mod contract;
 mod demo;
 mod error_table;
+mod gateways;
 mod health;
 mod ledger;
 mod lists;
+mod openapi;
 mod outage;
 mod past;
 mod payments;

@@ -93,7 +93,7 @@ pub(super) fn doubt(
         reason: reason.to_owned(),
         review_at,
     }));
-    let due = if attempt.can_be_asked(ctx) {
+    let due = if attempt.refund_can_be_asked(ctx) {
         attempt.inquiry_due(&ctx.policy.refund, ctx).min(review_at)
     } else {
         review_at
@@ -136,7 +136,7 @@ pub(super) fn request_review(
         }));
     }
     let due = ctx.at.plus(ctx.policy.refund.review_inquiry_interval);
-    set_timer(draft, refund, attempt.can_be_asked(ctx).then_some(due));
+    set_timer(draft, refund, attempt.refund_can_be_asked(ctx).then_some(due));
 }
 
 /// Nothing came back, and nothing will.

@@ -36,7 +36,7 @@ pub(crate) fn fired(
         Phase::Submitting => {
             request(&mut draft, &refund, attempt, GatewayOperationKind::Refund, ctx);
         }
-        Phase::InDoubt if !attempt.can_be_asked(ctx) => {
+        Phase::InDoubt if !attempt.refund_can_be_asked(ctx) => {
             let reason = "the gateway cannot be asked";
             request_review(&mut draft, &refund, attempt, reason, ctx);
         }
@@ -47,7 +47,7 @@ pub(crate) fn fired(
                 request_review(&mut draft, &refund, attempt, reason, ctx);
                 draft.timers.clear();
             }
-            if attempt.can_be_asked(ctx) {
+            if attempt.refund_can_be_asked(ctx) {
                 request(&mut draft, &refund, attempt, GatewayOperationKind::InquireRefund, ctx);
             }
         }

@@ -40,6 +40,11 @@ impl Waiting {
         self.0.insert(key, (provenance, trace));
     }
 
+    /// How many wait, with those that were answered meanwhile.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -75,6 +75,8 @@ labels! {
     Topic "topic" "an input topic, without prefix and version";
     Phase "phase" "`begin`, `decide`, `commit`, `confirm`, `store`";
     Follower "follower" "`views`, `gateway`, `metrics`";
+    Called "gateway" "a configured gateway";
+    Breaker "state" "`closed`, `open`, `half_open`";
     Version "version" "of the executable";
     Build "build" "`debug`, `release`";
 }
@@ -158,8 +160,14 @@ metrics! {
         "Minor units held for payments in doubt.";
     OperationsOutstanding Gauge "holdfast_gateway_operations_outstanding" []
         "Operations asked of gateways and not answered in the journal.";
-    CallsUnderWay Gauge "holdfast_gateway_calls_under_way" []
-        "Calls to gateways under way from this process.";
+    CallsUnderWay Gauge "holdfast_gateway_calls_under_way" [Called]
+        "Calls to a gateway under way from this process.";
+    CallsLimit Gauge "holdfast_gateway_calls_limit" [Called]
+        "Calls to it that may be under way.";
+    OperationsWaiting Gauge "holdfast_gateway_operations_waiting" [Called]
+        "Operations that wait in this process for a place, the breaker or the retry budget.";
+    BreakerState Gauge "holdfast_gateway_breaker_state" [Called Breaker]
+        "1 for the state that the breaker of a gateway is in, else 0.";
     ShardState Gauge "holdfast_shard_state" [Shard State]
         "1 for the state that the shard is in, else 0.";
     InputLag Gauge "holdfast_input_lag" [Shard Topic]

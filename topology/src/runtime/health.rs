@@ -12,7 +12,7 @@ use std::time::Duration;
 use connectors::gateway::client::GatewayClient;
 use connectors::ports::{Component, ComponentStatus, Health};
 use schemas::entry::Entry;
-use schemas::{Partition, Timestamp};
+use schemas::{GatewayName, Partition, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use super::Shared;
@@ -49,8 +49,8 @@ pub(crate) struct ProcessHealth {
     has_ledger: bool,
     broker: Probed,
     rows: Probed,
-    /// In a process that calls one.
-    gateway: OnceLock<Probed>,
+    /// In a process that calls them, by their names.
+    gateways: Mutex<Vec<(GatewayName, Arc<Probed>)>>,
     memory: Probed,
     schemas_registered: AtomicBool,
     /// What start-up waits for, in words; empty when it waits for nothing.
@@ -100,7 +100,7 @@ impl ProcessHealth {
             has_ledger: settings.has(Role::Ledger),
             broker: Probed::default(),
             rows: Probed::default(),
-            gateway: OnceLock::new(),
+            gateways: Mutex::default(),
             memory: Probed::default(),
             schemas_registered: AtomicBool::new(false),
             waiting: Mutex::new(String::new()),
@@ -180,6 +180,21 @@ impl ProcessHealth {
         known(name, ComponentStatus::Starting, detail)
     }
 
+    /// All gateways as one component: as bad as the worst, as old as the oldest answer.
+    fn gateways(&self) -> Option<Component> {
+        let gateways = self.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = |(name, probed): &(GatewayName, Arc<Probed>)| {
+            let one = probed.component("gateways", ComponentStatus::Degraded);
+            Component { detail: format!("{name}: {}", one.detail), ..one }
+        };
+        gateways.iter().map(each).reduce(|all, one| Component {
+            name: all.name,
+            status: all.status.max(one.status),
+            detail: format!("{}, {}", all.detail, one.detail),
+            checked_at: all.checked_at.min(one.checked_at),
+        })
+    }
+
     /// Only tells: a system that nobody uses has no recent entries.
     fn entries(newest: &NewestEntry) -> Component {
         let detail = match newest.at() {
@@ -236,10 +251,7 @@ impl Health for ProcessHealth {
         components.extend(self.has_ledger.then(|| self.shards()));
         components.extend(self.views.as_deref().map(|views| self.views(views)));
         components.extend(self.missing.as_ref().map(|missing| Self::follower(&missing.borrow())));
-        let gateway = self.gateway.get();
-        components.extend(
-            gateway.map(|gateway| gateway.component("gateways", ComponentStatus::Degraded)),
-        );
+        components.extend(self.gateways());
         components.push(self.memory.component("memory", ComponentStatus::Degraded));
         components.extend(self.journal.get().map(|(_, newest)| Self::entries(newest)));
         components
@@ -293,18 +305,19 @@ fn probe_broker(shared: &Arc<Shared>) {
     });
 }
 
-/// Begins to ask the gateway again and again.
-pub(super) fn probe_gateway(shared: &Arc<Shared>, gateway: &GatewayClient) {
-    let (health, gateway) = (Arc::clone(&shared.health), gateway.clone());
-    let name = shared.settings.gateway.gateway_name.clone();
-    health.gateway.get_or_init(Probed::default);
+/// Begins to ask a gateway again and again.
+pub(super) fn probe_gateway(shared: &Arc<Shared>, name: &GatewayName, gateway: &GatewayClient) {
+    let probed = Arc::new(Probed::default());
+    let mut gateways = shared.health.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+    gateways.push((name.clone(), Arc::clone(&probed)));
+    drop(gateways);
+    let gateway = gateway.clone();
     shared.background.repeat(ASK_GATEWAY_EVERY, move || {
-        let (health, gateway, name) = (Arc::clone(&health), gateway.clone(), name.clone());
+        let (probed, gateway) = (Arc::clone(&probed), gateway.clone());
         async move {
             let answer = gateway.probe(GATEWAY_TIMEOUT).await;
-            let answer = answer.map(|()| format!("{name} answers"));
-            let answer = answer.map_err(|reason| format!("{name} does not answer: {reason}"));
-            health.gateway.get_or_init(Probed::default).note(answer);
+            let answer = answer.map(|()| "answers".to_owned());
+            probed.note(answer.map_err(|reason| format!("does not answer: {reason}")));
         }
     });
 }

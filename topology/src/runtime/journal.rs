@@ -10,8 +10,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use connectors::gateway::client::GatewayClient;
-use connectors::gateway::simulator::{InProcessGateway, Pace};
-use connectors::gateway::simulator_client::SimulatorGateway;
 use futures::FutureExt;
 use schemas::entry::Entry;
 use schemas::{Offset, Partition, PartitionCount};
@@ -21,11 +19,10 @@ use super::{Shared, health};
 use crate::engine::feed::FeedSource;
 use crate::engine::kafka::tail::JournalTail;
 use crate::gateway_follower::claim::Claim;
-use crate::gateway_follower::{Checkpoint, GatewayFollower};
+use crate::gateway_follower::{Checkpoint, GatewayFollower, ServedGateway};
 use crate::ledger::Ledger;
-use crate::metrics::{self, CallGauge, Exposure, JournalMeter, MetricsFollower};
+use crate::metrics::{self, Exposure, JournalMeter, MetricsFollower};
 use crate::roles::Role;
-use crate::settings::GatewayKind;
 use crate::takeover::Takeover;
 use crate::views::{self, PaymentViews, ViewHead};
 
@@ -187,25 +184,28 @@ fn beyond(from: &[Offset], ends: &[Offset]) -> Option<String> {
     Some(format!("{} entries of partition {found}, which ends at {}", from[found], ends[found]))
 }
 
-fn gateway_client(shared: &Arc<Shared>) -> anyhow::Result<GatewayClient> {
-    let settings = &shared.settings.gateway;
-    match settings.gateway_kind {
-        GatewayKind::Simulator => {
-            let client = SimulatorGateway::new(&settings.gateway_url);
-            let client = client
-                .with_context(|| format!("the gateway at {} cannot be used", settings.gateway_url));
-            client.map(|client| GatewayClient::Simulator(Box::new(client)))
-        }
-        GatewayKind::InProcess => {
-            let directory = shared.directory.join("gateway-sim");
-            let gateway = InProcessGateway::open(&directory, Pace::default())?;
+/// The gateways of the table, as this process calls them. Reads their secrets.
+fn served(shared: &Arc<Shared>) -> anyhow::Result<Vec<ServedGateway>> {
+    let mut served = Vec::new();
+    for row in shared.gateways.gateways() {
+        let directory = shared.directory.join("gateway-sim");
+        let client = row.client(&directory)?;
+        if let GatewayClient::InProcess(_) = client {
             tracing::warn!(
                 directory = %directory.display(),
                 "The gateway is in process: nobody is charged outside."
             );
-            Ok(GatewayClient::InProcess(gateway))
         }
+        let status = shared.board.status(&row.name).context("the board has the whole table")?;
+        served.push(ServedGateway {
+            name: row.name.clone(),
+            client,
+            call_timeout: row.call_timeout(),
+            concurrency: usize::try_from(row.concurrency).unwrap_or(usize::MAX),
+            status: Arc::clone(status),
+        });
     }
+    Ok(served)
 }
 
 fn start_gateway(
@@ -214,9 +214,11 @@ fn start_gateway(
     ends: &[Offset],
     report: &mpsc::Sender<anyhow::Error>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
-    let settings = &shared.settings.gateway;
-    let gateway = gateway_client(shared)?;
-    health::probe_gateway(shared, &gateway);
+    let gateways = served(shared)?;
+    for gateway in &gateways {
+        health::probe_gateway(shared, &gateway.name, &gateway.client);
+    }
+    let claim_as = gateways.first().map(|gateway| gateway.name.clone());
     let path = shared.directory.join("gateway-follower.checkpoint");
     let mut checkpoint = Checkpoint::read(&path);
     let count = shared.settings.partitions();
@@ -235,17 +237,14 @@ fn start_gateway(
     let claim = Claim::of_directory(&identity)
         .with_context(|| format!("{} cannot be written", identity.display()))?;
     let gateway_follower = GatewayFollower {
-        name: settings.gateway_name.clone(),
-        gateway,
-        call_timeout: settings.call_timeout(),
-        concurrency: usize::try_from(settings.gateway_concurrency).unwrap_or(usize::MAX),
+        gateways,
+        claim_as: claim_as.context("a table of gateways has one")?,
         plaintext: shared.settings.policy()?.plaintext,
         claim,
         shards: shared.shards.clone(),
         partitions: count,
         missing: shared.health.gateway_missing(),
         log: shared.writer.clone(),
-        calls: CallGauge::new(&shared.metrics),
         checkpoint_path: path,
     };
     let run = gateway_follower.run(checkpoint, follower, takeover);
@@ -268,7 +267,7 @@ fn start_metrics(
         exposure = Exposure::default();
     }
     let from = starts(&exposure.heads, count);
-    let gateways = [shared.settings.gateway.gateway_name.clone()];
+    let gateways: Vec<_> = shared.gateways.gateways().iter().map(|row| row.name.clone()).collect();
     let meter = JournalMeter::new(&shared.metrics, &gateways);
     shared.health.note_journal(tail.gauge(), meter.newest());
     metrics::watch_journal(&shared.metrics, tail.gauge(), Arc::clone(views));

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::rows::Rows;
 
+use super::doubts::{doubt_key, is_in_doubt};
 use super::numbers::movement_key;
 use super::queries::index_keys;
 use super::store::{
@@ -124,6 +125,8 @@ impl<'a> Batch<'a> {
                 for key in index_keys(&row) {
                     self.rows.append(PAYMENT_INDEX, key, Vec::new());
                 }
+            } else {
+                self.index_doubt(&row)?;
             }
             self.payments.insert(row.id, row);
         }
@@ -148,6 +151,19 @@ impl<'a> Batch<'a> {
         timeline::put(&mut self.rows, &changes.timeline);
         let head = ViewHead { offset: position.offset, seq: entry.seq, hash };
         self.heads.insert(position.partition, head);
+        Ok(())
+    }
+
+    /// Keeps the index of payments in doubt. None begins in doubt.
+    fn index_doubt(&mut self, row: &PaymentRow) -> Result<(), ViewStoreError> {
+        let before = ReadRows::payment(self, row.id);
+        let before = before.map_err(|error| self.store.diverged(error.to_string()))?;
+        let was_in_doubt = before.is_some_and(|before| is_in_doubt(before.status));
+        match (was_in_doubt, is_in_doubt(row.status)) {
+            (false, true) => self.rows.insert(PAYMENT_INDEX, doubt_key(row.id), Some(Vec::new())),
+            (true, false) => self.rows.insert(PAYMENT_INDEX, doubt_key(row.id), None),
+            (true, true) | (false, false) => {}
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! has applied its entry, so whoever asked reads his own write.
 
 mod batch;
+mod doubts;
 mod follower;
 mod numbers;
 mod outcomes;

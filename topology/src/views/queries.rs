@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use connectors::ports::{
-    AsOf, CommandOutcome, Page, PageRequest, PaymentFilter, SuspenseKey, ViewError, Views,
+    AsOf, CommandOutcome, Doubts, Page, PageRequest, PaymentFilter, SuspenseKey, ViewError, Views,
 };
 use processors::projection::saga;
 use rocksdb::{Direction, IteratorMode};
@@ -15,11 +15,12 @@ use schemas::read_model::{
 };
 use schemas::timeline::{Saga, TimelineEvent, TimelineRow};
 use schemas::{
-    DepositId, Offset, Partition, PartitionCount, PaymentId, Position, RefundId, Timestamp,
-    TransferId, UserId, WalletId, WithdrawalId,
+    DepositId, GatewayName, Offset, Partition, PartitionCount, PaymentId, Position, RefundId,
+    Timestamp, TransferId, UserId, WalletId, WithdrawalId,
 };
 use tokio::sync::{oneshot, watch};
 
+use super::doubts;
 use super::outcomes::Outcomes;
 use super::store::{
     DEPOSITS, PAYMENT_INDEX, PAYMENTS, REFUNDS, TRANSFER_CREDITS, TRANSFERS, ViewHead, ViewStore,
@@ -233,6 +234,10 @@ impl Views for PaymentViews {
             }
         }
         Ok(Page { rows, next: None })
+    }
+
+    fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError> {
+        doubts::of(&self.store, gateway)
     }
 
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {

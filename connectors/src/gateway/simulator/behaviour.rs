@@ -21,6 +21,7 @@ use super::charge_book::KeyDigest;
 use super::deceit::Deceit;
 use super::magic::MagicAmount;
 use super::notifier::Notifications;
+use crate::gateway::secret::Secret;
 
 /// The longest pause that can be asked for: callers have given up long before.
 pub const LONGEST_PAUSE: Duration = Duration::from_mins(2);
@@ -135,6 +136,19 @@ impl Behaviour {
             ingestion_ms: wish.ingestion_ms,
             notifications: wish.notifications,
         })
+    }
+
+    /// The same, and everything is told to whoever listens there, unless somebody is told already.
+    ///
+    /// # Errors
+    /// Nobody can listen there.
+    pub fn telling(mut self, url: &str, secret: &Secret) -> Result<Self, BehaviourError> {
+        if self.notifications.is_none() {
+            let notifications = Notifications::of_all(url, secret);
+            notifications.check().map_err(|(field, reason)| refused(&field, &reason))?;
+            self.notifications = Some(notifications);
+        }
+        Ok(self)
     }
 
     /// What a key gets whose amount is not magic; none is an honest answer.

@@ -105,6 +105,12 @@ enum Tense {
 }
 
 impl Notifications {
+    /// All keys are told after the answer.
+    pub(super) fn of_all(url: &str, secret: &Secret) -> Self {
+        let (url, secret) = (url.to_owned(), secret.expose().to_owned());
+        Self { url, secret, percent: all_after() }
+    }
+
     /// What is wrong with it: the field, and why.
     pub(super) fn check(&self) -> Result<(), (String, String)> {
         if let Err(error) = BaseUrl::parse(&self.url) {

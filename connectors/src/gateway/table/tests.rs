@@ -244,3 +244,15 @@ fn a_row_becomes_a_client_and_secrets_stay_secret() {
     let client = table.gateways()[0].client(&directory.path().join("sim")).unwrap();
     assert!(matches!(client, GatewayClient::InProcess(_)));
 }
+
+#[test]
+fn the_table_to_begin_with_is_valid_and_is_the_one_of_the_documents() {
+    let example = include_str!("../../../../deploy/gateways.toml");
+    let table = GatewayTable::parse(example).unwrap();
+    assert_eq!(table.gateways().len(), 2);
+    assert_eq!(order(&table, 500, "EUR"), "stripe simulator");
+    assert_eq!(order(&table, 499, "EUR"), "simulator");
+    let documents = include_str!("../../../../docs/gateways.md");
+    let shown = documents.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(GatewayTable::parse(shown).unwrap(), table);
+}

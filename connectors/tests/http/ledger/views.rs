@@ -1,7 +1,7 @@
 //! What the scripted ledger shows.
 
 use connectors::ports::{
-    AsOf, CommandOutcome, Page, PageRequest, PaymentFilter, SuspenseKey, ViewError, Views,
+    AsOf, CommandOutcome, Doubts, Page, PageRequest, PaymentFilter, SuspenseKey, ViewError, Views,
 };
 use schemas::read_model::{
     DepositRow, PaymentRow, RefundRow, SuspenseRow, TransferCreditRow, TransferRow, TransferStatus,
@@ -9,10 +9,12 @@ use schemas::read_model::{
 };
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
-    DepositId, Partition, PaymentId, Position, RefundId, Timestamp, TransferId, WalletId,
-    WithdrawalId,
+    DepositId, GatewayName, Partition, PaymentId, Position, RefundId, Timestamp, TransferId,
+    WalletId, WithdrawalId,
 };
 use tokio::sync::{oneshot, watch};
+
+use crate::gateways;
 
 use super::{Ledger, cut, now, shards};
 
@@ -115,6 +117,10 @@ impl Views for Ledger {
         });
         rows.sort_by_key(|row| std::cmp::Reverse(key(row)));
         Ok(cut(rows, page.limit, key))
+    }
+
+    fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError> {
+        Ok(gateways::doubts(self.state().payments.values(), gateway))
     }
 
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {

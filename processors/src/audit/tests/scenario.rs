@@ -47,6 +47,7 @@ fn policy() -> Policy {
         maximum_call_time: Duration::from_secs(5),
         ingestion_window: Duration::from_secs(5),
         inquiry: InquiryKind::Authoritative,
+        refund_inquiry: InquiryKind::Authoritative,
     };
     Policy {
         version: 1,
