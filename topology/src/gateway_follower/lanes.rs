@@ -39,7 +39,7 @@ const LAST_RESULT: Duration = Duration::from_secs(1);
 pub(super) struct Lanes {
     follower: Arc<GatewayFollower>,
     /// In the order of the follower's gateways.
-    lanes: Vec<(Lane, Tasks)>,
+    gateways: Vec<(Lane, Tasks)>,
     /// What was asked of gateways that are not configured here.
     strangers: (Waiting, Tasks),
     under_way: JoinSet<()>,
@@ -101,7 +101,7 @@ impl Lanes {
         let (leaving, left) = mpsc::unbounded_channel();
         Self {
             follower: Arc::new(follower),
-            lanes,
+            gateways: lanes,
             strangers: (Waiting::default(), Tasks::default()),
             under_way: JoinSet::new(),
             left,
@@ -118,7 +118,7 @@ impl Lanes {
         trace: Option<Bytes>,
     ) {
         match self.follower.gateways.iter().position(|it| it.name == request.gateway) {
-            Some(at) => self.lanes[at].0.push(request, provenance, trace),
+            Some(at) => self.gateways[at].0.push(request, provenance, trace),
             None => self.strangers.0.push(request, provenance, trace),
         }
     }
@@ -137,10 +137,10 @@ impl Lanes {
     pub(super) fn begin(&mut self, outstanding: &Outstanding) {
         let (at, now) = (wall_clock::now(), Instant::now());
         while let Ok(left) = self.left.try_recv() {
-            self.leave(left, now);
+            self.leave(&left, now);
         }
         self.look_again = None;
-        for lane in 0..self.lanes.len() {
+        for lane in 0..self.gateways.len() {
             self.report_too_late(lane, outstanding, at);
             self.begin_calls(lane, outstanding, now);
             self.show(lane, now);
@@ -150,7 +150,7 @@ impl Lanes {
 
     fn report_too_late(&mut self, lane: usize, outstanding: &Outstanding, at: Timestamp) {
         let room = self.room(lane);
-        let (lane, tasks) = &mut self.lanes[lane];
+        let (lane, tasks) = &mut self.gateways[lane];
         while tasks.count() < room
             && let Some(turn) = lane.next_too_late(outstanding, at)
         {
@@ -165,7 +165,7 @@ impl Lanes {
 
     fn begin_calls(&mut self, at: usize, outstanding: &Outstanding, now: Instant) {
         let room = self.room(at);
-        let (lane, tasks) = &mut self.lanes[at];
+        let (lane, tasks) = &mut self.gateways[at];
         while tasks.count() < room {
             let (turn, pass) = match lane.next(outstanding, now) {
                 Next::Call(turn, pass) => (turn, pass),
@@ -206,8 +206,8 @@ impl Lanes {
     /// Returns when [`Self::begin`] may find something to do. Loses nothing when it is dropped.
     pub(super) async fn changed(&mut self) {
         let with_room =
-            (0..self.lanes.len()).filter(|at| self.lanes[*at].1.count() < self.room(*at));
-        let first = with_room.filter_map(|at| self.lanes[at].0.first_not_after()).min();
+            (0..self.gateways.len()).filter(|at| self.gateways[*at].1.count() < self.room(*at));
+        let first = with_room.filter_map(|at| self.gateways[at].0.first_not_after()).min();
         let too_late =
             first.map(|last| Instant::now() + last.since(wall_clock::now()) + A_MILLISECOND);
         let look_again = [too_late, self.look_again].into_iter().flatten().min();
@@ -218,7 +218,7 @@ impl Lanes {
             }
         };
         tokio::select! {
-            Some(left) = self.left.recv() => self.leave(left, Instant::now()),
+            Some(left) = self.left.recv() => self.leave(&left, Instant::now()),
             Some(ended) = self.under_way.join_next() => note(ended),
             () = pause => {}
         }
@@ -236,20 +236,19 @@ impl Lanes {
         self.under_way.shutdown().await;
     }
 
-    fn leave(&mut self, left: Left, now: Instant) {
-        let Left { lane, pass, heard } = left;
-        self.lanes[lane].0.leave(pass, heard, now);
+    fn leave(&mut self, left: &Left, now: Instant) {
+        self.gateways[left.lane].0.leave(left.pass, left.heard, now);
     }
 
     /// How many tasks a lane may have.
     fn room(&self, lane: usize) -> usize {
-        self.lanes[lane].0.limit() + UNREPORTED
+        self.gateways[lane].0.limit() + UNREPORTED
     }
 
     /// Shows how the lane is, and tells when its gateway is left alone or called again.
     fn show(&self, lane: usize, now: Instant) {
         let gateway = &self.follower.gateways[lane];
-        let lane = &self.lanes[lane].0;
+        let lane = &self.gateways[lane].0;
         let (before, after) = (gateway.status.show(lane, now), lane.breaker(now));
         let (gateway, waiting) = (&gateway.name, lane.waiting());
         match (before, after) {

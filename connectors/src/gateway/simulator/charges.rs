@@ -28,6 +28,7 @@ use super::desk::Desk;
 use super::ground_truth::Charge;
 use super::magic::{Booking, MagicAmount, Manner, Plan, Verdict};
 use super::outage::OutageKind;
+use super::refunds::Refunds;
 use super::severable::Lever;
 use super::submission::{ChargeRequest, Subject, Submission, read_submission, unix_millis};
 
@@ -132,7 +133,7 @@ async fn submit(
     };
     let charged = match subject {
         Subject::Charge => None,
-        Subject::Refund => match desk.refunds.charge_of(&desk.book, &submission.request) {
+        Subject::Refund => match Refunds::charge_of(&desk.book, &submission.request) {
             Ok(Some(charge)) => Some(charge),
             Ok(None) => {
                 let what = "There is no such charge of this payment in this currency.";

@@ -55,9 +55,9 @@ impl InProcessGateway {
     pub async fn perform(&self, operation: &OperationRequest) -> OperationAnswer {
         let answered = match operation.kind {
             OperationKind::Submit => self.submit(operation).await,
-            OperationKind::Inquire => self.inquire(&self.book, operation),
+            OperationKind::Inquire => Self::inquire(&self.book, operation),
             OperationKind::Refund => self.refund(operation),
-            OperationKind::InquireRefund => self.inquire(self.refunds.book(), operation),
+            OperationKind::InquireRefund => Self::inquire(self.refunds.book(), operation),
         };
         let (answer, charge) = answered.unwrap_or_else(|failure| {
             error!(%failure, "The ground truth cannot be used.");
@@ -115,7 +115,7 @@ impl InProcessGateway {
     /// Gives a charge back, at once and without misbehaviours.
     fn refund(&self, operation: &OperationRequest) -> io::Result<Answered> {
         let submission = submission(operation, operation.charge_reference.clone());
-        let Some(charged) = self.refunds.charge_of(&self.book, &submission.request)? else {
+        let Some(charged) = Refunds::charge_of(&self.book, &submission.request)? else {
             return Ok((AnswerKind::OtherRefusal(Processing::DeclaredUnprocessed), None));
         };
         let book = self.refunds.book();
@@ -139,7 +139,7 @@ impl InProcessGateway {
         }
     }
 
-    fn inquire(&self, book: &ChargeBook, operation: &OperationRequest) -> io::Result<Answered> {
+    fn inquire(book: &ChargeBook, operation: &OperationRequest) -> io::Result<Answered> {
         let key = digest(&operation.idempotency_key);
         let charge = match book.find(key)? {
             Found::Charge(charge) => charge,

@@ -138,7 +138,7 @@ impl Notifications {
 
     /// What is to be told of a charge or refund.
     fn told(&self, course: Course, charge: &Charge) -> Vec<Told> {
-        let true_one = |charge: &Charge, tense| self.event(charge, tense, &self.secret);
+        let true_one = |charge: &Charge, tense| Self::event(charge, tense, &self.secret);
         let decided = true_one(charge, Tense::Decided);
         let more = match course {
             Course::Before | Course::After => return decided.into_iter().collect(),
@@ -148,13 +148,13 @@ impl Notifications {
             Course::Forged => {
                 let amount = charge.amount.saturating_mul(2);
                 let forged = Charge { amount, ..charge.clone() };
-                return self.event(&forged, Tense::Decided, WRONG_SECRET).into_iter().collect();
+                return Self::event(&forged, Tense::Decided, WRONG_SECRET).into_iter().collect();
             }
         };
         decided.into_iter().chain(more).collect()
     }
 
-    fn event(&self, charge: &Charge, tense: Tense, secret: &str) -> Option<Told> {
+    fn event(charge: &Charge, tense: Tense, secret: &str) -> Option<Told> {
         let subject = if charge.charge.is_some() { "refund" } else { "charge" };
         let mut told = json!(charge);
         let (status, created) = match (tense, charge.status) {

@@ -44,7 +44,6 @@ impl Refunds {
 
     /// The charge that `request` wants to give back, if it is there and this is of it.
     pub(super) fn charge_of(
-        &self,
         charges: &ChargeBook,
         request: &ChargeRequest,
     ) -> io::Result<Option<Charge>> {

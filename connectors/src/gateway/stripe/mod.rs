@@ -1,4 +1,4 @@
-//! The client of a gateway of kind `stripe`: PaymentIntents and refunds of Stripe's API, version 1.
+//! The client of a gateway of kind `stripe`: payments and refunds of Stripe's API, version 1.
 //!
 //! # What is sent
 //!
@@ -68,7 +68,7 @@ pub struct StripeOptions {
     pub base_url: String,
     /// The longest that connecting may take.
     pub connect_timeout: Duration,
-    /// The secret or restricted key: PaymentIntents and refunds to write, charges to read.
+    /// The secret or restricted key: `PaymentIntents` and refunds to write, charges to read.
     pub secret_key: Secret,
     /// What is charged: the id of a `PaymentMethod`.
     pub payment_method: String,

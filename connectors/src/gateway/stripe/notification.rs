@@ -1,4 +1,4 @@
-//! Stripe's notifications: events about PaymentIntents, charges and refunds.
+//! Stripe's notifications: events about `PaymentIntents`, charges and refunds.
 //!
 //! Invariants: only what carries our ids in its metadata is ours, whatever else happens in the
 //! account; what an object says about the money is said in `objects`, as for answers.

@@ -231,9 +231,8 @@ fn describe(status: u16, recognised: &Recognised) -> (BodyReading, String) {
             let reading = match object {
                 // A declined payment is answered with the error and the object that has it.
                 Some((_, Verdict::Declined { .. })) => BodyReading::ChargeDeclined,
-                Some(_) => BodyReading::Refused,
                 None if was_not_processed(status, error) => BodyReading::RefusedUnprocessed,
-                None => BodyReading::Refused,
+                Some(_) | None => BodyReading::Refused,
             };
             (reading, told(error_name(error)))
         }

@@ -15,9 +15,9 @@ use crate::gateway::base_url::percent_encoded;
 use crate::gateway::classification::OperationKind;
 use crate::gateway::operation::OperationRequest;
 
-/// The payment, in the metadata of PaymentIntents and refunds.
+/// The payment, in the metadata of `PaymentIntents` and refunds.
 pub(super) const PAYMENT_ID: &str = "holdfast_payment_id";
-/// The attempt, in the metadata of PaymentIntents.
+/// The attempt, in the metadata of `PaymentIntents`.
 pub(super) const ATTEMPT_ID: &str = "holdfast_attempt_id";
 /// The refund, in the metadata of refunds.
 pub(super) const REFUND_ID: &str = "holdfast_refund_id";
@@ -84,7 +84,7 @@ impl StripeGateway {
             OperationKind::Refund => self.refund(operation),
             OperationKind::InquireRefund => {
                 let form = Form::new().with("payment_intent", intent(operation)?);
-                Ok(Asked::get(queried(&self.refunds, "", form.with("limit", LISTED))?))
+                Ok(Asked::get(queried(&self.refunds, "", &form.with("limit", LISTED))?))
             }
         }
     }
@@ -111,11 +111,11 @@ impl StripeGateway {
     fn inquiry(&self, operation: &OperationRequest) -> Result<Asked, String> {
         if operation.charge_reference.is_some() {
             let path = format!("/{}", percent_encoded(intent(operation)?));
-            return Ok(Asked::get(queried(&self.intents, &path, Form::new())?));
+            return Ok(Asked::get(queried(&self.intents, &path, &Form::new())?));
         }
         let query = format!("metadata[\"{ATTEMPT_ID}\"]:\"{}\"", operation.attempt_id);
         let form = Form::new().with("query", &query).with("limit", SEARCHED);
-        Ok(Asked::get(queried(&self.intents, "/search", form)?))
+        Ok(Asked::get(queried(&self.intents, "/search", &form)?))
     }
 
     fn refund(&self, operation: &OperationRequest) -> Result<Asked, String> {
@@ -138,7 +138,7 @@ fn intent(operation: &OperationRequest) -> Result<&str, String> {
     Err(format!("{reference:?} is not the id of a PaymentIntent"))
 }
 
-fn queried(base: &Uri, path: &str, form: Form) -> Result<Uri, String> {
+fn queried(base: &Uri, path: &str, form: &Form) -> Result<Uri, String> {
     let separator = if form.0.is_empty() { "" } else { "?" };
     let target = format!("{base}{path}{separator}{}", form.0);
     target.parse().map_err(|_| "the request has no valid target".to_owned())
