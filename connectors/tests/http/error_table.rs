@@ -195,11 +195,12 @@ const ROUTES: [(&str, &str); 16] = [
 const PAGES: [&str; 1] = ["/docs/errors"];
 
 /// Codes that only those see who write to the topics themselves.
-const IN_THE_JOURNAL_ALONE: [ErrorCode; 4] = [
+const IN_THE_JOURNAL_ALONE: [ErrorCode; 5] = [
     ErrorCode::Unreadable,
     ErrorCode::IdMismatch,
     ErrorCode::Misrouted,
     ErrorCode::UnknownOperation,
+    ErrorCode::TooManyOrphans,
 ];
 
 fn table() -> Vec<Row> {

@@ -3,21 +3,24 @@
 use std::time::Duration;
 
 use schemas::entry::Entry;
-use schemas::inputs::{OperationBody, ResolvedOutcome};
+use schemas::event::GatewayOperationRequested;
+use schemas::inputs::{GatewayOperationKind, OperationBody, ResolvedOutcome};
+use schemas::{OperationId, TenantId};
 
 use crate::scenario::{
-    Scenario, cancel, change, decline, gateway, limit, not_sent, refund, resolve, reverse_deposit,
-    reverse_withdrawal, success, transfer, unknown, withdraw,
+    Scenario, cancel, change, decline, gateway, limit, not_sent, payment_of, refund, resolve,
+    reverse_deposit, reverse_withdrawal, success, transfer, unknown, withdraw,
 };
 
 /// Failover, review, cancel, other amounts, unwanted charges, refunds, transfers, facts of rails,
 /// frozen and closed wallets, suspense.
-pub(super) fn journal() -> Vec<Entry> {
+pub(crate) fn journal() -> Vec<Entry> {
     let mut scenario = Scenario::funded(10_000);
     scenario.policy.gateways.push(gateway("second"));
     payments(&mut scenario);
     refunds(&mut scenario);
     transfers(&mut scenario);
+    orphans(&mut scenario);
     wallets(&mut scenario);
     scenario.journal
 }
@@ -69,6 +72,23 @@ fn refunds(scenario: &mut Scenario) {
     scenario.answer_latest(decline());
     scenario.command(refund("user", "refunded", None, "open"));
     scenario.answer_latest(unknown());
+}
+
+/// What a gateway says before the payment is asked for.
+fn orphans(scenario: &mut Scenario) {
+    for (key, outcome) in [("charged", success(30)), ("declined-before", decline())] {
+        let payment_id = payment_of("user", key);
+        let operation_id = OperationId::attempt(&TenantId::default_tenant(), payment_id, 1);
+        let told = GatewayOperationRequested { payment_id, operation_id, ..scenario.asked() };
+        let told = GatewayOperationRequested {
+            operation: GatewayOperationKind::Submit,
+            gateway: crate::scenario::GATEWAY.parse().expect("valid"),
+            ..told
+        };
+        scenario.notify(&told, outcome);
+        scenario.pay("user", 30, key);
+        scenario.fire_next();
+    }
 }
 
 fn transfers(scenario: &mut Scenario) {
