@@ -55,7 +55,7 @@ struct Generated {
     text: fn() -> String,
 }
 
-const GENERATED: [Generated; 11] = [
+const GENERATED: [Generated; 12] = [
     Generated { document: "docs/errors.md", name: "errors", text: errors },
     Generated { document: "docs/configuration.md", name: "settings", text: settings },
     Generated { document: "docs/metrics.md", name: "metrics", text: metrics },
@@ -66,6 +66,7 @@ const GENERATED: [Generated; 11] = [
     Generated { document: "docs/ids.md", name: "recipe", text: recipe },
     Generated { document: "docs/ids.md", name: "vectors", text: vectors },
     Generated { document: "ARCHITECTURE.md", name: "audit", text: audit_checks },
+    Generated { document: "docs/state-machines.md", name: "state machines", text: state_machines },
     Generated { document: "docs/crash-windows.md", name: "crash windows", text: crash_windows },
 ];
 
@@ -200,6 +201,38 @@ fn crash_windows() -> String {
         writeln!(text, "| `{name}` | {place} | {restart} |").expect("a string takes all");
     }
     text
+}
+
+/// What has states, and the file above whose enum they are drawn.
+const DRAWN: [(&str, &str); 6] = [
+    ("A payment", "processors/src/payment/state.rs"),
+    ("A refund", "processors/src/refund/state.rs"),
+    ("A transfer", "processors/src/transfer/state.rs"),
+    ("A wallet", "processors/src/wallet/state.rs"),
+    ("The breaker of a gateway", "connectors/src/gateway/breaker.rs"),
+    ("A shard", "topology/src/engine/status.rs"),
+];
+
+/// The drawing in each of these files: its first block of text in a comment.
+fn state_machines() -> String {
+    let mut text = String::new();
+    for (name, path) in DRAWN {
+        let source = read(path);
+        let comments = source.lines().filter_map(|line| {
+            let line = line.strip_prefix("//!").or_else(|| line.strip_prefix("///"))?;
+            Some(line.strip_prefix(' ').unwrap_or(line))
+        });
+        let drawing: Vec<_> = comments
+            .skip_while(|line| *line != "```text")
+            .skip(1)
+            .take_while(|line| *line != "```")
+            .collect();
+        assert!(!drawing.is_empty(), "{path} draws nothing");
+        let drawing = drawing.join("\n");
+        writeln!(text, "## {name}\n\n`{path}`\n\n```text\n{drawing}\n```\n")
+            .expect("a string takes all");
+    }
+    format!("{}\n", text.trim_end())
 }
 
 fn root() -> &'static Path {

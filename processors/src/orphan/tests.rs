@@ -3,37 +3,21 @@
 use schemas::entry::{Entry, Verdict};
 use schemas::event::GatewayOperationRequested;
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
-use schemas::{OperationId, Partition, PartitionCount, TenantId};
+use schemas::{OperationId, Partition, PartitionCount};
 
 use super::ORPHANS_LIMIT;
 use crate::scenario::{
-    NOT_FOUND, Scenario, decline, names, not_sent, payment_of, refund, refund_of, success, unknown,
-    usd, wallet_of,
+    NOT_FOUND, Scenario, charge_of, decline, names, not_sent, refund, refund_of, success, unknown,
+    wallet_of,
 };
 use crate::state::{ReadLedger, WriteLedger};
 
-/// What a gateway might be asked for a payment that the shard does not know.
-fn unasked(scenario: &Scenario) -> GatewayOperationRequested {
-    let payment_id = payment_of("user", "order");
-    GatewayOperationRequested {
-        payment_id,
-        wallet_id: wallet_of("user"),
-        operation_id: OperationId::attempt(&TenantId::default_tenant(), payment_id, 1),
-        operation_seq: 1,
-        operation: GatewayOperationKind::Submit,
-        gateway: crate::scenario::GATEWAY.parse().expect("valid"),
-        amount: schemas::Amount::try_from(400).expect("valid"),
-        currency: usd(),
-        not_after: scenario.now,
-        conclusive_after: scenario.now,
-        correlation_id: String::new(),
-        refund: None,
-    }
+fn unasked() -> GatewayOperationRequested {
+    charge_of("user", "order", 400)
 }
 
 fn kept(scenario: &mut Scenario, outcome: GatewayOutcome) -> Entry {
-    let unasked = unasked(scenario);
-    scenario.answer(&unasked, outcome)
+    scenario.answer(&unasked(), outcome)
 }
 
 fn orphans(scenario: &Scenario) -> u32 {
@@ -57,7 +41,7 @@ fn what_tells_of_money_is_kept_and_the_rest_is_refused() {
     let entry = kept(&mut scenario, success(400));
     assert_eq!(names(&entry), ["OrphanRecorded"]);
     kept(&mut scenario, decline());
-    let id = unasked(&scenario).operation_id;
+    let id = unasked().operation_id;
     let orphan = scenario.ledger.orphan(id).expect("memory").expect("kept");
     assert_eq!(orphan.result.outcome, success(400));
     assert_eq!(orphans(&scenario), 1);
@@ -116,7 +100,7 @@ fn another_amount_or_currency_means_what_it_always_means() {
 #[test]
 fn what_another_gateway_said_changes_nothing() {
     let mut scenario = Scenario::funded(1000);
-    let mut elsewhere = unasked(&scenario);
+    let mut elsewhere = unasked();
     elsewhere.gateway = "other".parse().expect("valid");
     scenario.answer(&elsewhere, success(400));
     scenario.pay("user", 400, "order");

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use schemas::entry::Entry;
-use schemas::event::GatewayOperationRequested;
-use schemas::inputs::{GatewayOperationKind, OperationBody, ResolvedOutcome};
-use schemas::{OperationId, TenantId};
+use schemas::inputs::{OperationBody, ResolvedOutcome};
 
 use crate::scenario::{
-    Scenario, cancel, change, decline, gateway, limit, not_sent, payment_of, refund, resolve,
+    Scenario, cancel, change, charge_of, decline, gateway, limit, not_sent, refund, resolve,
     reverse_deposit, reverse_withdrawal, success, transfer, unknown, withdraw,
 };
 
@@ -77,15 +75,7 @@ fn refunds(scenario: &mut Scenario) {
 /// What a gateway says before the payment is asked for.
 fn orphans(scenario: &mut Scenario) {
     for (key, outcome) in [("charged", success(30)), ("declined-before", decline())] {
-        let payment_id = payment_of("user", key);
-        let operation_id = OperationId::attempt(&TenantId::default_tenant(), payment_id, 1);
-        let told = GatewayOperationRequested { payment_id, operation_id, ..scenario.asked() };
-        let told = GatewayOperationRequested {
-            operation: GatewayOperationKind::Submit,
-            gateway: crate::scenario::GATEWAY.parse().expect("valid"),
-            ..told
-        };
-        scenario.notify(&told, outcome);
+        scenario.notify(&charge_of("user", key, 30), outcome);
         scenario.pay("user", 30, key);
         scenario.fire_next();
     }
