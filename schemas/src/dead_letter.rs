@@ -32,7 +32,7 @@ pub struct DeadLetter {
     pub raw_hash: ByteString,
     /// How long its value was, in bytes.
     pub length: i64,
-    /// The beginning of its value, at most [`MAX_ORIGINAL_BYTES`](crate::entry::MAX_ORIGINAL_BYTES).
+    /// The beginning of its value, as much as its entry keeps.
     pub original: ByteString,
 }
 

@@ -1,10 +1,10 @@
 //! The dead-letter follower: what nobody could read becomes a record that people can look after.
 //!
 //! Every entry that refused an unreadable or oversize input becomes a [`DeadLetter`] on topic
-//! `dead-letters`, keyed by the position of the entry, on the partition of its shard. At least once:
-//! a letter may be there twice, and is the same one by its key. The checkpoint never passes a letter
-//! that is not in the log, so a restart goes on with it; without the checkpoint all of them are
-//! written again.
+//! `dead-letters`, keyed by the position of the entry, on the partition of its shard. At least
+//! once: a letter may be there twice, and is the same one by its key. The checkpoint never passes a
+//! letter that is not in the log, so a restart goes on with it; without the checkpoint all of them
+//! are written again.
 //!
 //! A letter that the log refuses for good (no right to write, no such topic) is given up with an
 //! error that names it: the refusal stays in the journal, and the tail must not wait for ever.
@@ -160,8 +160,8 @@ impl DeadLetterFollower {
                     tracing::error!(
                         position,
                         reason,
-                        "The log refuses a dead letter, which is given up; `holdfast journal` shows \
-                         the input. May this process write to the topic dead-letters?"
+                        "The log refuses a dead letter, which is given up; `holdfast journal` \
+                         shows the input. May this process write to the topic dead-letters?"
                     );
                     return true;
                 }

@@ -1,9 +1,9 @@
 //! The transfer follower: brings the legs of transfers to the shards that must act.
 //!
 //! Every `TransferLegRequested` of the journal becomes a record on topic `transfers`, keyed by the
-//! wallet whose shard must act: the receiver's for a credit, the sender's for an answer. Both may be
-//! on one shard; the way is the same. At least once: the ledger folds a leg by (transfer, leg), so
-//! that one that comes again moves nothing.
+//! wallet whose shard must act: the receiver's for a credit, the sender's for an answer. Both may
+//! be on one shard; the way is the same. At least once: the ledger folds a leg by (transfer, leg),
+//! so that one that comes again moves nothing.
 //!
 //! It keeps no checkpoint and begins at the end of the journal that it finds. What a predecessor
 //! did not bring is not lost: the sender's timer asks for the credit again until it is answered,

@@ -1,8 +1,9 @@
 //! Reads the journal, committed records only: up to the end that it has now, or for ever.
 //!
-//! For `holdfast audit`, `holdfast journal` and others who look at the log from outside; the dead
-//! letters are read in the same way. It shares nothing with the engine on purpose, writes nothing, and joins no consumer group. It does not
-//! judge what it reads; a record that is no entry is handed on as such.
+//! For `holdfast audit`, `holdfast journal` and others who look at the log from outside; dead
+//! letters are read in the same way. It shares nothing with the engine on purpose, writes nothing,
+//! and joins no consumer group. It does not judge what it reads; a record that is no entry is
+//! handed on as such.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
