@@ -44,13 +44,12 @@ pub(crate) fn keep(
     if result.payment_id.shard(ctx.policy.partitions) != ctx.partition {
         return Err(unknown().into());
     }
-    match state.orphan(result.operation_id)? {
-        Some(known) if known.result.outcome == result.outcome => return Ok(Draft::replayed()),
-        Some(_) => {}
-        None if state.orphans()? >= ORPHANS_LIMIT => {
-            return Err(Rejection::of(ErrorCode::TooManyOrphans).into());
-        }
-        None => {}
+    let known = state.orphan(result.operation_id)?;
+    if known.as_ref().is_some_and(|known| known.result.outcome == result.outcome) {
+        return Ok(Draft::replayed());
+    }
+    if known.is_none() && state.orphans()? >= ORPHANS_LIMIT {
+        return Err(Rejection::of(ErrorCode::TooManyOrphans).into());
     }
     let mut draft = Draft::accepted();
     let result = GatewayResult { evidence: None, ..result.clone() };
@@ -140,19 +139,14 @@ pub(crate) fn recorded(
     state: &mut dyn WriteLedger,
     event: &OrphanRecorded,
 ) -> Result<(), StateError> {
-    let operation_id = event.result.operation_id;
-    match state.orphan(operation_id)? {
-        Some(known) => {
-            let took = matches!(known.result.outcome, GatewayOutcome::Succeeded { .. });
-            if !took {
-                state.put_orphan(Orphan { result: event.result.clone() });
-            }
-        }
-        None => {
-            let count = state.orphans()?;
-            state.put_orphan(Orphan { result: event.result.clone() });
-            state.put_orphans(count.saturating_add(1));
-        }
+    let known = state.orphan(event.result.operation_id)?;
+    if known.is_none() {
+        let count = state.orphans()?;
+        state.put_orphans(count.saturating_add(1));
+    }
+    let took = |one: &Orphan| matches!(one.result.outcome, GatewayOutcome::Succeeded { .. });
+    if !known.as_ref().is_some_and(took) {
+        state.put_orphan(Orphan { result: event.result.clone() });
     }
     Ok(())
 }

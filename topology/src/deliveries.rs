@@ -23,12 +23,18 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Of the follower with this label; `name` is how `/health` calls it.
-    pub fn new(metrics: &Metrics, follower: &'static str, name: &'static str) -> Self {
+    /// Of the followers with these labels; the names are how `/health` calls them. A metric is
+    /// moved by one part of the process, so all of them come at once.
+    pub fn of<const N: usize>(
+        metrics: &Metrics,
+        followers: [(&'static str, &'static str); N],
+    ) -> [Self; N] {
         let appends = metrics.counters(Metric::FollowerAppends);
-        let counter = |outcome| appends.with_label_values(&[follower, outcome]);
-        let (appended, failed) = (counter("appended"), counter("failed"));
-        Self { name, appended, failed, trouble: Arc::default() }
+        followers.map(|(label, name)| {
+            let counter = |outcome| appends.with_label_values(&[label, outcome]);
+            let (appended, failed) = (counter("appended"), counter("failed"));
+            Self { name, appended, failed, trouble: Arc::default() }
+        })
     }
 
     /// The name of the component.
@@ -58,5 +64,21 @@ impl Deliveries {
     fn note(&self, trouble: Option<String>) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
             trouble.map(|reason| (Instant::now(), reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_counts_until_something_is_appended() {
+        let metrics = Metrics::default();
+        let [one, other] = Deliveries::of(&metrics, [("transfers", "one"), ("x", "other")]);
+        one.failed("away".to_owned());
+        assert_eq!(one.seen(), (0, Some("away".to_owned())));
+        assert_eq!(other.seen(), (0, None));
+        one.appended();
+        assert_eq!(one.seen(), (1, None));
     }
 }

@@ -68,12 +68,12 @@ impl Subject {
     /// Whether an entry is about it: its input names it, or its events tell of it.
     pub fn concerns(self, entry: &Entry) -> bool {
         match self {
-            Self::Payment(id) => self.is_named(entry, &[&id.to_string()]) || self.is_told(entry),
+            Self::Payment(id) => is_named(entry, &[&id.to_string()]) || self.is_told(entry),
             Self::Refund(id) => {
                 let operation = OperationId::refund(id).to_string();
-                self.is_named(entry, &[&id.to_string(), &operation]) || self.is_told(entry)
+                is_named(entry, &[&id.to_string(), &operation]) || self.is_told(entry)
             }
-            Self::Transfer(id) => self.is_named(entry, &[&id.to_string()]) || self.is_told(entry),
+            Self::Transfer(id) => is_named(entry, &[&id.to_string()]) || self.is_told(entry),
             Self::Wallet(id) => {
                 let account = Account::Wallet(id);
                 key_of(entry).eq_ignore_ascii_case(&id.to_string())
@@ -100,50 +100,6 @@ impl Subject {
         }
     }
 
-    /// Whether the input of an entry names one of these ids.
-    fn is_named(self, entry: &Entry, ids: &[&str]) -> bool {
-        let is_one = |named: &str| ids.iter().any(|id| named.eq_ignore_ascii_case(id));
-        match &entry.input.body {
-            InputBody::Command(command) => match &command.body {
-                CommandBody::Pay(pay) => is_one(&pay.payment_id),
-                CommandBody::Cancel(cancel) => is_one(&cancel.payment_id),
-                CommandBody::Refund(refund) => {
-                    is_one(&refund.payment_id) || is_one(&refund.refund_id)
-                }
-                CommandBody::Transfer(transfer) => is_one(&transfer.transfer_id),
-            },
-            InputBody::Operation(operation) => match &operation.body {
-                OperationBody::ResolvePayment(resolve) => is_one(&resolve.payment_id),
-                OperationBody::ResolveRefund(resolve) => is_one(&resolve.refund_id),
-                OperationBody::OpenWallet(_)
-                | OperationBody::Deposit(_)
-                | OperationBody::Withdraw(_)
-                | OperationBody::ReverseDeposit(_)
-                | OperationBody::ReverseWithdrawal(_)
-                | OperationBody::FreezeWallet(_)
-                | OperationBody::UnfreezeWallet(_)
-                | OperationBody::CloseWallet(_)
-                | OperationBody::SetLimits(_)
-                | OperationBody::AdoptPolicy(_) => false,
-            },
-            InputBody::GatewayResult(result) => {
-                is_one(&result.payment_id.to_string()) || is_one(&result.operation_id.to_string())
-            }
-            InputBody::TransferLeg(leg) => is_one(&leg.transfer_id.to_string()),
-            InputBody::TimerFired {} => match &entry.source {
-                Source::Timer { timer_id, .. } => {
-                    TimerSubject::of(timer_id).is_some_and(|(of, _)| match of {
-                        TimerSubject::Payment(id) => is_one(&id.to_string()),
-                        TimerSubject::Refund(id) => is_one(&id.to_string()),
-                        TimerSubject::Transfer(id) => is_one(&id.to_string()),
-                    })
-                }
-                Source::Input { .. } => false,
-            },
-            InputBody::Unreadable(_) => false,
-        }
-    }
-
     /// What its timer is called; none for what has none.
     pub(super) fn timer(self) -> Option<TimerSubject> {
         match self {
@@ -152,6 +108,48 @@ impl Subject {
             Self::Transfer(id) => Some(TimerSubject::Transfer(id)),
             Self::Wallet(_) => None,
         }
+    }
+}
+
+/// Whether the input of an entry names one of these ids.
+fn is_named(entry: &Entry, ids: &[&str]) -> bool {
+    let is_one = |named: &str| ids.iter().any(|id| named.eq_ignore_ascii_case(id));
+    match &entry.input.body {
+        InputBody::Command(command) => match &command.body {
+            CommandBody::Pay(pay) => is_one(&pay.payment_id),
+            CommandBody::Cancel(cancel) => is_one(&cancel.payment_id),
+            CommandBody::Refund(refund) => is_one(&refund.payment_id) || is_one(&refund.refund_id),
+            CommandBody::Transfer(transfer) => is_one(&transfer.transfer_id),
+        },
+        InputBody::Operation(operation) => match &operation.body {
+            OperationBody::ResolvePayment(resolve) => is_one(&resolve.payment_id),
+            OperationBody::ResolveRefund(resolve) => is_one(&resolve.refund_id),
+            OperationBody::OpenWallet(_)
+            | OperationBody::Deposit(_)
+            | OperationBody::Withdraw(_)
+            | OperationBody::ReverseDeposit(_)
+            | OperationBody::ReverseWithdrawal(_)
+            | OperationBody::FreezeWallet(_)
+            | OperationBody::UnfreezeWallet(_)
+            | OperationBody::CloseWallet(_)
+            | OperationBody::SetLimits(_)
+            | OperationBody::AdoptPolicy(_) => false,
+        },
+        InputBody::GatewayResult(result) => {
+            is_one(&result.payment_id.to_string()) || is_one(&result.operation_id.to_string())
+        }
+        InputBody::TransferLeg(leg) => is_one(&leg.transfer_id.to_string()),
+        InputBody::TimerFired {} => match &entry.source {
+            Source::Timer { timer_id, .. } => {
+                TimerSubject::of(timer_id).is_some_and(|(of, _)| match of {
+                    TimerSubject::Payment(id) => is_one(&id.to_string()),
+                    TimerSubject::Refund(id) => is_one(&id.to_string()),
+                    TimerSubject::Transfer(id) => is_one(&id.to_string()),
+                })
+            }
+            Source::Input { .. } => false,
+        },
+        InputBody::Unreadable(_) => false,
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) fn start(
     ends: &[Offset],
     report: &mpsc::Sender<anyhow::Error>,
 ) -> Vec<JoinHandle<()>> {
-    let transfers = Deliveries::new(&shared.metrics, "transfers", "transfer-follower");
-    let letters = Deliveries::new(&shared.metrics, "dead-letters", "dead-letter-follower");
+    let followers = [("transfers", "transfer-follower"), ("dead-letters", "dead-letter-follower")];
+    let [transfers, letters] = Deliveries::of(&shared.metrics, followers);
     shared.health.note_deliveries(vec![transfers.clone(), letters.clone()]);
     vec![
         start_transfers(shared, tail, ends, transfers, report),
