@@ -15,7 +15,7 @@ use crate::draft::{DecideContext, Draft, Refusal, Rejection, balances_after};
 use crate::rail::FactId;
 use crate::state::{AccountState, ReadLedger, StateError, WriteLedger};
 use crate::timer::TimerSubject;
-use crate::{adoption, payment, rail, refund, transfer, wallet};
+use crate::{adoption, orphan, payment, rail, refund, transfer, wallet};
 
 /// Decides one input: exactly one entry, whatever the input.
 ///
@@ -27,7 +27,10 @@ pub fn decide(
     ctx: &DecideContext<'_>,
 ) -> Result<Entry, StateError> {
     let draft = match draft(state, &input, ctx) {
-        Ok(draft) => draft,
+        Ok(mut draft) => {
+            orphan::turned_up(state, &mut draft, ctx)?;
+            draft
+        }
         Err(Refusal::Rejected(rejection)) => Draft::refused(rejection),
         Err(Refusal::State(error)) => return Err(error),
     };
@@ -200,6 +203,8 @@ fn apply(state: &mut dyn WriteLedger, event: &Event, entry: &Entry) -> Result<()
         Event::TransferCredited(event) => transfer::evolve::credited(state, event),
         Event::TransferRefused(event) => transfer::evolve::refused(state, event),
         Event::PolicyAdopted(event) => state.put_adopted_policy(event.version),
+        Event::OrphanRecorded(event) => orphan::recorded(state, event)?,
+        Event::OrphanApplied(event) => orphan::applied(state, event)?,
         Event::HoldPlaced(_)
         | Event::HoldPosted(_)
         | Event::HoldVoided(_)
@@ -290,7 +295,9 @@ pub fn refund_of(event: &Event) -> Option<RefundId> {
         | Event::TransferRefused(_)
         | Event::TransferCompleted(_)
         | Event::TransferFailed(_)
-        | Event::PolicyAdopted(_) => None,
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => None,
     }
 }
 
@@ -343,7 +350,9 @@ pub fn payment_of(event: &Event) -> Option<PaymentId> {
         | Event::TransferRefused(_)
         | Event::TransferCompleted(_)
         | Event::TransferFailed(_)
-        | Event::PolicyAdopted(_) => None,
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => None,
     }
 }
 

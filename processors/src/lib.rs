@@ -13,6 +13,7 @@ mod field;
 mod ledger;
 #[cfg(test)]
 mod model_tests;
+mod orphan;
 pub mod payment;
 pub mod policy;
 pub mod projection;
@@ -23,6 +24,7 @@ pub mod refund;
 #[cfg(test)]
 mod scenario;
 mod state;
+pub mod story;
 mod suspense;
 mod timer;
 pub mod transfer;
@@ -30,6 +32,7 @@ pub mod wallet;
 
 pub use draft::DecideContext;
 pub use ledger::{decide, evolve, key_of, payment_of, refund_of};
+pub use orphan::Orphan;
 pub use state::{
     AccountState, MemoryLedger, ROW_VERSION, ReadLedger, StateError, WriteLedger, decode_row,
     encode_row,

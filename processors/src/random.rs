@@ -12,7 +12,7 @@ use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::GatewayOutcome;
 
 use crate::projection::tests::{Rows, assert_saga_is};
-use crate::scenario::{Scenario, decline, not_sent, success, unknown};
+use crate::scenario::{Scenario, charge_of, decline, not_sent, success, unknown};
 use crate::{MemoryLedger, evolve};
 
 const USERS: [&str; 3] = ["ann", "ben", "cid"];
@@ -36,6 +36,12 @@ enum Step {
         request: usize,
         outcome: u8,
     },
+    /// The gateway tells of the first attempt of a payment that may not have been asked for.
+    Tell {
+        user: usize,
+        key: u8,
+        outcome: u8,
+    },
     FireTimer,
     Wait {
         seconds: u16,
@@ -52,6 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(user, amount, key)| Step::Pay { user, amount, key }),
         8 => (any::<usize>(), 0..7u8)
             .prop_map(|(request, outcome)| Step::Answer { request, outcome }),
+        2 => (0..USERS.len(), 0..12u8, 0..7u8)
+            .prop_map(|(user, key, outcome)| Step::Tell { user, key, outcome }),
         5 => Just(Step::FireTimer),
         2 => (0..90u16).prop_map(|seconds| Step::Wait { seconds }),
     ]
@@ -86,6 +94,11 @@ fn apply(scenario: &mut Scenario, step: &Step, requests: &mut Vec<GatewayOperati
                 let outcome = outcome(*number, &request);
                 scenario.answer(&request, outcome)
             })
+        }
+        Step::Tell { user, key, outcome: number } => {
+            let charge = charge_of(USERS[*user], &format!("p{key}"), 500);
+            let outcome = outcome(*number, &charge);
+            Some(scenario.notify(&charge, outcome))
         }
         Step::FireTimer => scenario.fire_next(),
         Step::Wait { seconds } => {

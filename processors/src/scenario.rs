@@ -22,8 +22,8 @@ use crate::policy::{
 use crate::{DecideContext, MemoryLedger, ReadLedger, decide, evolve};
 
 pub(crate) use requests::{
-    NOT_FOUND, cancel, change, decline, deposit, failure_code, limit, names, not_sent, open_wallet,
-    pay, payment_of, refund, refund_of, resolve, resolve_refund, reverse_deposit,
+    NOT_FOUND, cancel, change, charge_of, decline, deposit, failure_code, limit, names, not_sent,
+    open_wallet, pay, payment_of, refund, refund_of, resolve, resolve_refund, reverse_deposit,
     reverse_withdrawal, success, transfer, transfer_of, unknown, unwanted_of, usd, wallet_of,
     withdraw,
 };

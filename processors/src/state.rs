@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use schemas::account::{Account, Balances};
-use schemas::{Currency, PaymentId, RailName, RefundId, TransferId, WalletId};
+use schemas::{Currency, OperationId, PaymentId, RailName, RefundId, TransferId, WalletId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::orphan::Orphan;
 use crate::payment::Payment;
 use crate::rail::{FactId, RailFact};
 use crate::refund::Refund;
@@ -75,6 +76,12 @@ pub trait ReadLedger {
 
     /// The version of the configuration that the shard adopted last; 0 before the first.
     fn adopted_policy(&self) -> Result<i64, StateError>;
+
+    /// What a gateway said of an attempt or a refund that is not known.
+    fn orphan(&self, id: OperationId) -> Result<Option<Orphan>, StateError>;
+
+    /// How many of those there are.
+    fn orphans(&self) -> Result<u32, StateError>;
 }
 
 /// State that an entry changes.
@@ -105,6 +112,15 @@ pub trait WriteLedger: ReadLedger {
 
     /// Sets the version of the configuration that the shard adopted last.
     fn put_adopted_policy(&mut self, version: i64);
+
+    /// Sets what a gateway said of an operation that is not known.
+    fn put_orphan(&mut self, orphan: Orphan);
+
+    /// Forgets it.
+    fn remove_orphan(&mut self, id: OperationId);
+
+    /// Sets how many there are.
+    fn put_orphans(&mut self, count: u32);
 }
 
 /// What most rows fit in: growing byte by byte would move each of them six times.
@@ -142,6 +158,8 @@ pub struct MemoryLedger {
     facts: BTreeMap<FactId, RailFact>,
     references: BTreeMap<(WalletId, RailName, String), FactId>,
     adopted: i64,
+    orphans: BTreeMap<OperationId, Orphan>,
+    orphan_count: u32,
 }
 
 impl MemoryLedger {
@@ -212,6 +230,14 @@ impl ReadLedger for MemoryLedger {
     fn adopted_policy(&self) -> Result<i64, StateError> {
         Ok(self.adopted)
     }
+
+    fn orphan(&self, id: OperationId) -> Result<Option<Orphan>, StateError> {
+        Ok(self.orphans.get(&id).cloned())
+    }
+
+    fn orphans(&self) -> Result<u32, StateError> {
+        Ok(self.orphan_count)
+    }
 }
 
 impl WriteLedger for MemoryLedger {
@@ -251,5 +277,17 @@ impl WriteLedger for MemoryLedger {
 
     fn put_adopted_policy(&mut self, version: i64) {
         self.adopted = version;
+    }
+
+    fn put_orphan(&mut self, orphan: Orphan) {
+        self.orphans.insert(orphan.result.operation_id, orphan);
+    }
+
+    fn remove_orphan(&mut self, id: OperationId) {
+        self.orphans.remove(&id);
+    }
+
+    fn put_orphans(&mut self, count: u32) {
+        self.orphan_count = count;
     }
 }

@@ -16,6 +16,7 @@ use serde_avro_fast::de::read::SliceRead;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
 use serde_avro_fast::ser::SerializerConfig;
 
+use crate::dead_letter::DeadLetter;
 use crate::entry::Entry;
 use crate::inputs::{Command, GatewayResult, Operation, TransferLeg};
 
@@ -92,12 +93,20 @@ pub enum RecordKind {
     TransferLeg,
     /// [`Entry`].
     Entry,
+    /// [`DeadLetter`].
+    DeadLetter,
 }
 
 impl RecordKind {
     /// All of them, in the order in which they are registered.
-    pub const ALL: [Self; 5] =
-        [Self::Command, Self::Operation, Self::GatewayResult, Self::TransferLeg, Self::Entry];
+    pub const ALL: [Self; 6] = [
+        Self::Command,
+        Self::Operation,
+        Self::GatewayResult,
+        Self::TransferLeg,
+        Self::Entry,
+        Self::DeadLetter,
+    ];
 
     /// What `holdfast describe --schema` calls it.
     pub fn label(self) -> &'static str {
@@ -107,6 +116,7 @@ impl RecordKind {
             Self::GatewayResult => "gateway-result",
             Self::TransferLeg => "transfer-leg",
             Self::Entry => "entry",
+            Self::DeadLetter => "dead-letter",
         }
     }
 
@@ -118,6 +128,7 @@ impl RecordKind {
             Self::GatewayResult => &GATEWAY_RESULT,
             Self::TransferLeg => &TRANSFER_LEG,
             Self::Entry => &ENTRY,
+            Self::DeadLetter => &DEAD_LETTER,
         }
     }
 
@@ -136,7 +147,7 @@ impl RecordKind {
             Self::Command => vec![&COMMAND_V1],
             Self::Operation => vec![&OPERATION_V1],
             Self::GatewayResult => vec![&GATEWAY_RESULT_V1],
-            Self::TransferLeg => vec![],
+            Self::TransferLeg | Self::DeadLetter => vec![],
             Self::Entry => vec![&ENTRY_V1],
         }
     }
@@ -149,6 +160,7 @@ impl RecordKind {
             Self::GatewayResult => crate::Topic::GatewayResults,
             Self::TransferLeg => crate::Topic::Transfers,
             Self::Entry => crate::Topic::Journal,
+            Self::DeadLetter => crate::Topic::DeadLetters,
         }
     }
 }
@@ -173,6 +185,9 @@ impl Record for TransferLeg {
 }
 impl Record for Entry {
     const KIND: RecordKind = RecordKind::Entry;
+}
+impl Record for DeadLetter {
+    const KIND: RecordKind = RecordKind::DeadLetter;
 }
 
 /// A schema that is compiled into this binary.
@@ -221,6 +236,7 @@ schemas! {
     OPERATION "operation.avsc";
     GATEWAY_RESULT "gateway-result.avsc";
     TRANSFER_LEG "transfer-leg.avsc";
+    DEAD_LETTER "dead-letter.avsc";
     COMMAND_V1 "v1/command.avsc";
     OPERATION_V1 "v1/operation.avsc";
     GATEWAY_RESULT_V1 "v1/gateway-result.avsc";

@@ -135,6 +135,8 @@ error_codes! {
         "A field of the record has a value that it cannot have.";
     UnknownOperation 422 false "unknown_operation"
         "The gateway result is for an operation that the ledger did not ask for.";
+    TooManyOrphans 422 false "too_many_orphans"
+        "The shard keeps as many results of unknown operations as it may; a person must look.";
     UnknownTransfer 422 false "unknown_transfer"
         "The leg is of a transfer that the ledger does not know, or contradicts what it knows.";
     WalletFrozen 423 false "wallet_frozen"

@@ -7,6 +7,7 @@ pub mod account;
 mod chain;
 pub mod codec;
 mod compose;
+pub mod dead_letter;
 pub mod entry;
 mod error_code;
 pub mod event;

@@ -7,6 +7,8 @@
 
 #[path = "docs/api.rs"]
 mod api;
+#[path = "docs/state_machines.rs"]
+mod state_machines;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -58,7 +60,7 @@ struct Generated {
     text: fn() -> String,
 }
 
-const GENERATED: [Generated; 13] = [
+const GENERATED: [Generated; 14] = [
     Generated { document: "API.md", name: "routes", text: api::table },
     Generated { document: "API.md", name: "calls", text: api::calls },
     Generated { document: "docs/errors.md", name: "errors", text: errors },
@@ -71,6 +73,7 @@ const GENERATED: [Generated; 13] = [
     Generated { document: "docs/ids.md", name: "recipe", text: recipe },
     Generated { document: "docs/ids.md", name: "vectors", text: vectors },
     Generated { document: "ARCHITECTURE.md", name: "audit", text: audit_checks },
+    Generated { document: "docs/state-machines.md", name: "state machines", text: state_machines },
     Generated { document: "docs/crash-windows.md", name: "crash windows", text: crash_windows },
 ];
 

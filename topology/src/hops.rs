@@ -228,7 +228,9 @@ fn correlation_of(entry: &Entry) -> &str {
         | Event::TransferRefused(_)
         | Event::TransferCompleted(_)
         | Event::TransferFailed(_)
-        | Event::PolicyAdopted(_) => None,
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => None,
     });
     asked.unwrap_or_default()
 }

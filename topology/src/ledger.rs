@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bytes::Bytes;
 use compact_str::CompactString;
 use processors::policy::Policy;
-use processors::{DecideContext, ROW_VERSION};
+use processors::{DecideContext, ROW_VERSION, ReadLedger};
 use schemas::codec::{self, DecodeError, Record, SCHEMA_HEADER, SchemaCatalog};
 use schemas::entry::{
     self, Entry, Input, InputBody, MAX_ORIGINAL_BYTES, READER_VERSION, Unreadable,
@@ -34,6 +34,8 @@ pub struct Ledger {
     /// Tells of every schema id of an entry that was not seen before.
     seen: Mutex<BTreeSet<SchemaId>>,
     new_ids: mpsc::UnboundedSender<SchemaId>,
+    /// Tells of shards that have adopted another configuration than this one.
+    takeovers: OnceLock<mpsc::UnboundedSender<Partition>>,
 }
 
 impl Ledger {
@@ -47,7 +49,16 @@ impl Ledger {
     ) -> (Self, mpsc::UnboundedReceiver<SchemaId>) {
         let (new_ids, ids) = mpsc::unbounded_channel();
         let (entry_schema, seen) = (OnceLock::new(), Mutex::default());
-        (Self { policy, catalog, registry, entry_schema, seen, new_ids }, ids)
+        let takeovers = OnceLock::new();
+        (Self { policy, catalog, registry, entry_schema, seen, new_ids, takeovers }, ids)
+    }
+
+    /// Gives every shard that is taken over from now on and has adopted another configuration than
+    /// that of this ledger. The first who asks is told.
+    pub fn watch_takeovers(&self) -> mpsc::UnboundedReceiver<Partition> {
+        let (told, shards) = mpsc::unbounded_channel();
+        self.takeovers.get_or_init(|| told);
+        shards
     }
 
     /// Tells of an id of the log that was not seen before. Our own is known to be good.
@@ -102,7 +113,7 @@ impl Ledger {
             }
             Topic::Transfers => self.read::<TransferLeg>(record)?.map(InputBody::TransferLeg),
             Topic::Journal | Topic::DeadLetters | Topic::Keys | Topic::Ownership => {
-                Ok(unreadable(record, "this topic has no inputs yet"))
+                Ok(unreadable(record, "this topic has no inputs"))
             }
         };
         Ok(body.unwrap_or_else(|error| unreadable(record, &error.to_string())))
@@ -195,6 +206,18 @@ impl Application for Ledger {
         processors::evolve(&mut writer, entry).map_err(to_engine)?;
         writer.finish();
         Ok(())
+    }
+
+    fn taken_over(&self, partition: Partition, state: &dyn engine::ReadState) {
+        let Some(takeovers) = self.takeovers.get() else { return };
+        match Reader(state).adopted_policy() {
+            Ok(adopted) if adopted == self.policy.version => {}
+            Ok(_) => {
+                // Nobody listens any more when the process ends anyway.
+                let _ = takeovers.send(partition);
+            }
+            Err(error) => tracing::warn!(%partition, %error, "A shard's policy is not known."),
+        }
     }
 
     fn header(&self, entry: &Entry) -> engine::EntryHeader {

@@ -6,9 +6,11 @@ use processors::rail::{FactId, RailFact};
 use processors::refund::Refund;
 use processors::transfer::{Receipt, Transfer};
 use processors::wallet::Wallet;
-use processors::{AccountState, ReadLedger, StateError, WriteLedger, decode_row, encode_row};
+use processors::{
+    AccountState, Orphan, ReadLedger, StateError, WriteLedger, decode_row, encode_row,
+};
 use schemas::account::Account;
-use schemas::{Currency, PaymentId, RailName, RefundId, TransferId, WalletId};
+use schemas::{Currency, OperationId, PaymentId, RailName, RefundId, TransferId, WalletId};
 use serde::de::DeserializeOwned;
 
 use crate::engine::application::{ReadState, StateError as EngineStateError, WriteState};
@@ -22,13 +24,17 @@ const REFUNDS: &str = "refunds";
 const TRANSFERS: &str = "transfers";
 const RECEIPTS: &str = "receipts";
 const POLICY: &str = "policy";
+const ORPHANS: &str = "orphans";
 
 /// The one row of its column.
 const ADOPTED: &[u8] = b"adopted";
+/// The one row of orphans that is none: how many there are. Ids are longer.
+const ORPHAN_COUNT: &[u8] = b"count";
 
 /// The columns that the ledger's state takes in a store.
-pub const COLUMNS: &[&str] =
-    &[WALLETS, ACCOUNTS, PAYMENTS, FACTS, REFERENCES, REFUNDS, TRANSFERS, RECEIPTS, POLICY];
+pub const COLUMNS: &[&str] = &[
+    WALLETS, ACCOUNTS, PAYMENTS, FACTS, REFERENCES, REFUNDS, TRANSFERS, RECEIPTS, POLICY, ORPHANS,
+];
 
 /// How long the key of a wallet's account is.
 const ACCOUNT_KEY_BYTES: usize = 20;
@@ -143,6 +149,14 @@ macro_rules! read_ledger {
             fn adopted_policy(&self) -> Result<i64, StateError> {
                 Ok(self.row(POLICY, ADOPTED)?.unwrap_or_default())
             }
+
+            fn orphan(&self, id: OperationId) -> Result<Option<Orphan>, StateError> {
+                self.row(ORPHANS, id.as_bytes())
+            }
+
+            fn orphans(&self) -> Result<u32, StateError> {
+                Ok(self.row(ORPHANS, ORPHAN_COUNT)?.unwrap_or_default())
+            }
         }
     )*};
 }
@@ -201,6 +215,19 @@ impl WriteLedger for Writer<'_> {
 
     fn put_adopted_policy(&mut self, version: i64) {
         self.put(POLICY, ADOPTED.to_vec(), encode_row(&version));
+    }
+
+    fn put_orphan(&mut self, orphan: Orphan) {
+        let key = orphan.result.operation_id.as_bytes().to_vec();
+        self.put(ORPHANS, key, encode_row(&orphan));
+    }
+
+    fn remove_orphan(&mut self, id: OperationId) {
+        self.state.delete(ORPHANS, id.as_bytes());
+    }
+
+    fn put_orphans(&mut self, count: u32) {
+        self.put(ORPHANS, ORPHAN_COUNT.to_vec(), encode_row(&count));
     }
 }
 

@@ -121,6 +121,8 @@ pub struct WriterIds {
     pub transfer_leg: SchemaId,
     /// Of entries.
     pub entry: SchemaId,
+    /// Of dead letters.
+    pub dead_letter: SchemaId,
 }
 
 impl WriterIds {
@@ -132,6 +134,7 @@ impl WriterIds {
             RecordKind::GatewayResult => self.gateway_result,
             RecordKind::TransferLeg => self.transfer_leg,
             RecordKind::Entry => self.entry,
+            RecordKind::DeadLetter => self.dead_letter,
         }
     }
 }
@@ -169,8 +172,8 @@ impl Registry {
             *id = self.register_one(prefix, kind, &away).await?;
             catalog.learn_own(*id, kind)?;
         }
-        let [command, operation, gateway_result, transfer_leg, entry] = ids;
-        Ok(WriterIds { command, operation, gateway_result, transfer_leg, entry })
+        let [command, operation, gateway_result, transfer_leg, entry, dead_letter] = ids;
+        Ok(WriterIds { command, operation, gateway_result, transfer_leg, entry, dead_letter })
     }
 
     async fn register_one(

@@ -31,7 +31,8 @@ fn remembered(ids: WriterIds) -> Vec<Remembered> {
 /// The ids in this file, if they are those of the schemas that this binary writes.
 pub fn read(path: &Path) -> Option<WriterIds> {
     let rows: Vec<Remembered> = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-    let [command, operation, gateway_result, transfer_leg, entry] = rows.as_slice() else {
+    let [command, operation, gateway_result, transfer_leg, entry, dead_letter] = rows.as_slice()
+    else {
         return None;
     };
     let ids = WriterIds {
@@ -40,6 +41,7 @@ pub fn read(path: &Path) -> Option<WriterIds> {
         gateway_result: gateway_result.id,
         transfer_leg: transfer_leg.id,
         entry: entry.id,
+        dead_letter: dead_letter.id,
     };
     (remembered(ids) == rows).then_some(ids)
 }
@@ -72,6 +74,7 @@ mod tests {
             gateway_result: id(3),
             transfer_leg: id(4),
             entry: id(5),
+            dead_letter: id(6),
         };
         write(&path, ids);
         assert_eq!(read(&path), Some(ids));

@@ -206,12 +206,13 @@ pub async fn check(rows: Vec<Row>) {
 }
 
 /// Codes that only those see who write to the topics themselves.
-const IN_THE_JOURNAL_ALONE: [ErrorCode; 5] = [
+const IN_THE_JOURNAL_ALONE: [ErrorCode; 6] = [
     ErrorCode::Unreadable,
     ErrorCode::IdMismatch,
     ErrorCode::Misrouted,
     ErrorCode::UnknownOperation,
     ErrorCode::UnknownTransfer,
+    ErrorCode::TooManyOrphans,
 ];
 
 fn table() -> Vec<Row> {

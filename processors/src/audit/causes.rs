@@ -16,7 +16,7 @@ use schemas::{ErrorCode, PaymentId, Position, RefundId};
 use derived::{deposited, opened, refund_asked, requested, sent, withdrawn};
 
 use super::report::CheckResult;
-use super::{Check, payment_of};
+use super::{Check, payment_of, said};
 
 pub(super) struct Causes {
     result: CheckResult,
@@ -58,6 +58,13 @@ fn is_caused(event: &Event, entry: &Entry) -> bool {
         | Event::DepositReversed(_)
         | Event::WithdrawalReversed(_)
         | Event::PolicyAdopted(_) => is_operated(event, &entry.input.body),
+        Event::OrphanRecorded(event) => is_said(&event.result, entry),
+        // That it was said before, the check of operations shows.
+        Event::OrphanApplied(event) => {
+            matches!(entry.input.body, InputBody::TimerFired {})
+                && (is_about(&event.result.payment_id.to_string(), entry)
+                    || is_about(&event.result.operation_id.to_string(), entry))
+        }
         Event::TransferRequested(_)
         | Event::TransferHeld(_)
         | Event::TransferLegRequested(_)
@@ -218,7 +225,7 @@ fn is_refunded(event: &Event, entry: &Entry) -> bool {
                 matches!(command(body), Some((envelope, CommandBody::Refund(asked)))
                     if refund_asked(event, envelope, asked))
             }
-            RefundCause::UnwantedCharge => answer(body).is_some_and(|answer| {
+            RefundCause::UnwantedCharge => said(entry).is_some_and(|answer| {
                 answer.payment_id == event.payment_id
                     && answer.operation_id == event.operation_id
                     && matches!(&answer.outcome, GatewayOutcome::Succeeded { amount, .. }
@@ -226,7 +233,7 @@ fn is_refunded(event: &Event, entry: &Entry) -> bool {
             }),
         },
         Event::RefundSucceeded(event) => {
-            let is_answered = answer(body).is_some_and(|answer| {
+            let is_answered = said(entry).is_some_and(|answer| {
                 RefundId::of_operation(answer.operation_id) == event.refund_id
                     && matches!(&answer.outcome, GatewayOutcome::Succeeded {
                         gateway_reference, amount, ..
@@ -247,7 +254,7 @@ fn is_refunded(event: &Event, entry: &Entry) -> bool {
                     && envelope.actor == event.actor)
         }
         Event::RefundFailed(event) => {
-            let declined = answer(body).and_then(decline_code);
+            let declined = said(entry).and_then(decline_code);
             let says_declined = event.code == ErrorCode::RefundDeclined.code();
             is_about_payment(event.payment_id, entry)
                 && declined.is_some() == says_declined
@@ -275,7 +282,7 @@ fn is_paid(event: &Event, entry: &Entry) -> bool {
             matches!(body, InputBody::Command(_)) && is_about_payment(hold.payment_id, entry)
         }
         Event::HoldPosted(hold) => {
-            let is_answered = answer(body).is_some_and(|answer| {
+            let is_answered = said(entry).is_some_and(|answer| {
                 answer.payment_id == hold.payment_id
                     && answer.wallet_id == hold.wallet_id
                     && matches!(answer.outcome, GatewayOutcome::Succeeded { .. })
@@ -283,7 +290,7 @@ fn is_paid(event: &Event, entry: &Entry) -> bool {
             is_answered || is_resolved(hold.payment_id, ResolvedOutcome::Succeeded)
         }
         Event::PaymentCompleted(event) => {
-            let is_answered = answer(body).is_some_and(|answer| {
+            let is_answered = said(entry).is_some_and(|answer| {
                 answer.payment_id == event.payment_id
                     && answer.operation_id == event.operation_id
                     && answer.gateway == event.gateway
@@ -305,7 +312,7 @@ fn is_paid(event: &Event, entry: &Entry) -> bool {
                 if asked.payment_id == event.payment_id.to_string())
         }
         Event::PaymentFailed(event) => {
-            let declined = answer(body).and_then(decline_code);
+            let declined = said(entry).and_then(decline_code);
             let says_declined = event.code == ErrorCode::PaymentDeclined.code();
             let says_resolved = event.code == ErrorCode::ResolvedAsFailed.code();
             is_about_payment(event.payment_id, entry)
@@ -313,7 +320,7 @@ fn is_paid(event: &Event, entry: &Entry) -> bool {
                 && declined.unwrap_or_default() == event.decline_code
                 && is_resolved(event.payment_id, ResolvedOutcome::Failed) == says_resolved
         }
-        Event::GatewayOperationAnswered(event) => answer(body).is_some_and(|answer| {
+        Event::GatewayOperationAnswered(event) => said(entry).is_some_and(|answer| {
             answer.payment_id == event.payment_id
                 && answer.operation_id == event.operation_id
                 && answer.operation_seq == event.operation_seq
@@ -322,15 +329,12 @@ fn is_paid(event: &Event, entry: &Entry) -> bool {
     }
 }
 
-fn answer(body: &InputBody) -> Option<&GatewayResult> {
-    match body {
-        InputBody::GatewayResult(answer) => Some(answer),
-        InputBody::Command(_)
-        | InputBody::Operation(_)
-        | InputBody::TransferLeg(_)
-        | InputBody::TimerFired {}
-        | InputBody::Unreadable(_) => None,
-    }
+/// The input is a gateway's word, and the very one.
+fn is_said(kept: &GatewayResult, entry: &Entry) -> bool {
+    let InputBody::GatewayResult(said) = &entry.input.body else { return false };
+    (said.payment_id, said.wallet_id, said.operation_id, said.operation_seq, said.operation)
+        == (kept.payment_id, kept.wallet_id, kept.operation_id, kept.operation_seq, kept.operation)
+        && (&said.gateway, &said.outcome) == (&kept.gateway, &kept.outcome)
 }
 
 fn decline_code(answer: &GatewayResult) -> Option<&str> {

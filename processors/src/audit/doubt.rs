@@ -12,8 +12,8 @@ use schemas::event::{Event, GatewayOperationAnswered, GatewayOperationRequested,
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome, ResolvedOutcome};
 use schemas::{OperationId, PaymentId, Position, RefundId, Timestamp};
 
-use super::Check;
 use super::report::CheckResult;
+use super::{Check, said};
 
 pub(super) struct Doubt {
     /// Payments whose hold is open, and refunds without an outcome.
@@ -102,11 +102,8 @@ impl Doubt {
     /// Nothing was moved, the entry says.
     fn unmoved(&mut self, position: Position, entry: &Entry, subject: Subject) {
         self.result.examine();
-        let is_declined = matches!(
-            &entry.input.body,
-            InputBody::GatewayResult(answer)
-                if matches!(answer.outcome, GatewayOutcome::Declined { .. })
-        );
+        let is_declined =
+            said(entry).is_some_and(|said| matches!(said.outcome, GatewayOutcome::Declined { .. }));
         let is_resolved = entry.events.iter().any(|event| match event {
             Event::PaymentResolved(event) => {
                 subject == Subject::Payment(event.payment_id)

@@ -30,11 +30,12 @@ mod verdicts;
 mod wallets;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use schemas::codec::DecodeError;
-use schemas::entry::Entry;
+use schemas::entry::{Entry, InputBody};
 use schemas::event::{Event, SuspenseSubject};
+use schemas::inputs::GatewayResult;
 use schemas::{PartitionCount, PaymentId, Position, TopicName};
 
 use balances::RecordedBalances;
@@ -202,6 +203,21 @@ impl Auditor {
     }
 }
 
+/// What a gateway says in this entry: its input, or what had been said before and counts now.
+fn said(entry: &Entry) -> Option<&GatewayResult> {
+    match &entry.input.body {
+        InputBody::GatewayResult(result) => Some(result),
+        InputBody::TimerFired {} => entry.events.iter().find_map(|event| match event {
+            Event::OrphanApplied(event) => Some(&event.result),
+            _ => None,
+        }),
+        InputBody::Command(_)
+        | InputBody::Operation(_)
+        | InputBody::TransferLeg(_)
+        | InputBody::Unreadable(_) => None,
+    }
+}
+
 /// The payment that an event is about, itself or by a refund; none for events of wallets, rails and
 /// transfers.
 fn payment_of(event: &Event) -> Option<PaymentId> {
@@ -251,7 +267,9 @@ fn payment_of(event: &Event) -> Option<PaymentId> {
         | Event::TransferRefused(_)
         | Event::TransferCompleted(_)
         | Event::TransferFailed(_)
-        | Event::PolicyAdopted(_) => None,
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => None,
     }
 }
 
@@ -299,6 +317,8 @@ fn is_of_refund(event: &Event) -> bool {
         | Event::TransferRefused(_)
         | Event::TransferCompleted(_)
         | Event::TransferFailed(_)
-        | Event::PolicyAdopted(_) => false,
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => false,
     }
 }

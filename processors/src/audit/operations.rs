@@ -9,7 +9,7 @@ use schemas::entry::{Entry, InputBody};
 use schemas::event::{
     AttemptStarted, Event, GatewayOperationAnswered, GatewayOperationRequested, RefundRequested,
 };
-use schemas::inputs::GatewayOperationKind;
+use schemas::inputs::{GatewayOperationKind, GatewayResult};
 use schemas::{GatewayName, OperationId, PaymentId, Position};
 
 use super::Check;
@@ -19,6 +19,8 @@ pub(super) struct Operations {
     attempts: BTreeMap<OperationId, Attempt>,
     /// How many attempts a payment has had.
     numbers: BTreeMap<PaymentId, i32>,
+    /// What was said of operations that were not known, and did not count yet.
+    orphans: BTreeMap<OperationId, Vec<GatewayResult>>,
     result: CheckResult,
 }
 
@@ -34,10 +36,12 @@ struct Attempt {
 impl Operations {
     pub(super) fn new() -> Self {
         let meaning = "the operations of an attempt are numbered without gaps, each is answered at \
-                       most once and only when asked, and a key goes to one gateway only";
+                       most once and only when asked, a key goes to one gateway only, and what was \
+                       said of an unknown one counts at most once";
         Self {
             attempts: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            orphans: BTreeMap::new(),
             result: CheckResult::new("operations", meaning),
         }
     }
@@ -158,6 +162,29 @@ impl Operations {
             self.result.violated(position, detail);
         }
     }
+
+    fn orphaned(&mut self, position: Position, said: &GatewayResult) {
+        self.result.examine();
+        let key = said.operation_id;
+        if self.attempts.contains_key(&key) {
+            let detail = format!("what was said of {key}, which is known, is kept for later");
+            self.result.violated(position, detail);
+        }
+        self.orphans.entry(key).or_default().push(said.clone());
+    }
+
+    fn applied(&mut self, position: Position, said: &GatewayResult) {
+        self.result.examine();
+        let key = said.operation_id;
+        let kept = self.orphans.remove(&key).unwrap_or_default();
+        let is_own = self.attempts.get(&key).is_some_and(|attempt| {
+            (attempt.payment_id, &attempt.gateway) == (said.payment_id, &said.gateway)
+        });
+        if !kept.contains(said) || !is_own {
+            let detail = format!("what counts for {key} was never said of it");
+            self.result.violated(position, detail);
+        }
+    }
 }
 
 impl Check for Operations {
@@ -174,6 +201,12 @@ impl Check for Operations {
             }
             if let Event::GatewayOperationAnswered(event) = event {
                 self.answered(position, event, entry);
+            }
+            if let Event::OrphanRecorded(event) = event {
+                self.orphaned(position, &event.result);
+            }
+            if let Event::OrphanApplied(event) = event {
+                self.applied(position, &event.result);
             }
         }
     }

@@ -198,16 +198,16 @@ fn known(state: &mut dyn WriteLedger, id: PaymentId) -> Result<&mut Payment, Sta
 
 impl Phase {
     /// The same phase, its attempt changed.
-    fn map(self, change: impl FnOnce(Attempt) -> Attempt) -> Self {
+    fn map(self, with: impl FnOnce(Attempt) -> Attempt) -> Self {
         match self {
-            Self::Submitting(attempt) => Self::Submitting(change(attempt)),
-            Self::InDoubt(attempt) => Self::InDoubt(change(attempt)),
-            Self::NeedsReview(attempt) => Self::NeedsReview(change(attempt)),
-            Self::Completed(done) => {
-                Self::Completed(Charge { attempt: change(done.attempt), ..done })
+            Self::Submitting(attempt) => Self::Submitting(with(attempt)),
+            Self::InDoubt(attempt) => Self::InDoubt(with(attempt)),
+            Self::NeedsReview(attempt) => Self::NeedsReview(with(attempt)),
+            Self::Completed(charge) => {
+                Self::Completed(Charge { attempt: with(charge.attempt), ..charge })
             }
-            Self::Failed(attempt) => Self::Failed(attempt.map(change)),
-            Self::Cancelled(attempt) => Self::Cancelled(change(attempt)),
+            Self::Failed(attempt) => Self::Failed(attempt.map(with)),
+            Self::Cancelled(attempt) => Self::Cancelled(with(attempt)),
             Self::Requested => Self::Requested,
         }
     }

@@ -14,6 +14,7 @@ use super::steps::{discrepancy, doubt, schedule_inquiry, void_and_cancel, void_a
 use super::unwanted;
 use crate::attempt::Attempt;
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
+use crate::orphan;
 use crate::state::{ReadLedger, StateError};
 
 /// Decides one gateway result about a charge.
@@ -23,9 +24,14 @@ pub(crate) fn result(
     ctx: &DecideContext<'_>,
 ) -> Result<Draft, Refusal> {
     let unknown = || Rejection::of(ErrorCode::UnknownOperation);
-    let payment = state.payment(result.payment_id)?.ok_or_else(unknown)?;
-    let attempts = payment.attempt().into_iter().chain(payment.earlier());
-    let owner = attempts.into_iter().find(|attempt| attempt.owns(result));
+    let Some(payment) = state.payment(result.payment_id)? else {
+        return orphan::keep(state, result, ctx);
+    };
+    let attempts = || payment.attempt().into_iter().chain(payment.earlier());
+    if attempts().all(|attempt| attempt.operation_id != result.operation_id) {
+        return orphan::keep(state, result, ctx);
+    }
+    let owner = attempts().find(|attempt| attempt.owns(result));
     let owner = owner.filter(|_| payment.wallet_id == result.wallet_id);
     let owner = owner.cloned().ok_or_else(unknown)?;
     let is_unasked = Attempt::is_unasked(result);

@@ -438,12 +438,11 @@ fn a_late_inquiry_answer_does_not_disturb_a_charge_under_way() {
 fn results_of_operations_that_nobody_asked_for_are_refused() {
     let mut scenario = submitted();
     let asked = scenario.asked();
-    let mut rows = vec![asked.clone(); 5];
-    rows[0].payment_id = payment_of("user", "other");
+    let mut rows = vec![asked.clone(); 4];
+    rows[0].wallet_id = crate::scenario::wallet_of("other");
     rows[1].operation_seq = 2;
     rows[2].operation_seq = 0;
     rows[3].gateway = "other".parse().expect("valid");
-    rows[4].wallet_id = crate::scenario::wallet_of("other");
     for request in rows {
         let entry = scenario.answer(&request, success(400));
         assert_eq!(entry.decision.code, "unknown_operation", "{request:?}");

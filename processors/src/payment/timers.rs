@@ -2,15 +2,18 @@
 //!
 //! Submitting and awaiting an answer: the wait is over, the outcome is in doubt. Submitting and not
 //! awaiting: the back-off is over, send again. In doubt: ask the gateway, or ask again; past the
-//! review deadline, ask for a person, too.
+//! review deadline, ask for a person, too. Whatever a gateway had said of the attempt before it was
+//! known comes first.
 
 use schemas::{ErrorCode, PaymentId};
 
 use super::state::Phase;
 use super::steps::{
-    cancel_timer, doubt, failure, request_inquiry, request_review, request_submit, void_and_fail,
+    cancel_timer, doubt, failure, request_inquiry, request_review, request_submit, set_timer,
+    void_and_fail,
 };
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
+use crate::orphan;
 use crate::state::ReadLedger;
 
 /// Decides a due timer.
@@ -26,6 +29,16 @@ pub(crate) fn fired(
     };
     if payment.timer_generation != generation {
         return Ok(Draft::replayed());
+    }
+    if let Some(attempt) = payment.attempt().filter(|_| payment.is_held())
+        && let Some(orphan) = orphan::of(state, attempt.operation_id, payment.id, &attempt.gateway)?
+        && orphan.result.wallet_id == payment.wallet_id
+    {
+        let mut draft = orphan::apply(state, orphan, ctx)?;
+        if draft.timers.is_empty() {
+            set_timer(&mut draft, &payment, ctx.at.plus(ctx.policy.payment.operation_window));
+        }
+        return Ok(draft);
     }
     let mut draft = Draft::accepted();
     match &payment.phase {

@@ -150,6 +150,8 @@ fn apply(row: &mut PaymentRow, event: &Event, entry: &Entry) {
         | Event::TransferRefused(_)
         | Event::TransferCompleted(_)
         | Event::TransferFailed(_)
-        | Event::PolicyAdopted(_) => {}
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => {}
     }
 }

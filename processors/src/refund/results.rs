@@ -9,6 +9,7 @@ use super::state::{Phase, Refund};
 use super::steps::{discrepancy, doubt, fail, request, schedule_inquiry, schedule_resend};
 use crate::attempt::Attempt;
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
+use crate::orphan;
 use crate::state::{ReadLedger, StateError};
 
 /// Decides one gateway result about a refund.
@@ -18,13 +19,15 @@ pub(crate) fn result(
     ctx: &DecideContext<'_>,
 ) -> Result<Draft, Refusal> {
     let unknown = || Rejection::of(ErrorCode::UnknownOperation);
-    let refund = state.refund(RefundId::of_operation(result.operation_id))?;
+    let Some(refund) = state.refund(RefundId::of_operation(result.operation_id))? else {
+        return orphan::keep(state, result, ctx);
+    };
     let is_own = |refund: &Refund| {
         refund.attempt.owns(result)
             && refund.payment_id == result.payment_id
             && refund.wallet_id == result.wallet_id
     };
-    let refund = refund.filter(is_own).ok_or_else(unknown)?;
+    let refund = Some(refund).filter(is_own).ok_or_else(unknown)?;
     let is_unasked = Attempt::is_unasked(result);
     if !is_unasked && !refund.attempt.unanswered.contains(&result.operation_seq) {
         return Ok(Draft::replayed());

@@ -4,8 +4,9 @@ use schemas::inputs::GatewayOperationKind;
 use schemas::{ErrorCode, RefundId};
 
 use super::state::Phase;
-use super::steps::{doubt, fail, request, request_review};
+use super::steps::{doubt, fail, request, request_review, set_timer};
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
+use crate::orphan;
 use crate::state::ReadLedger;
 
 /// Decides a due timer.
@@ -23,6 +24,18 @@ pub(crate) fn fired(
         return Ok(Draft::replayed());
     }
     let attempt = &refund.attempt;
+    if refund.is_open()
+        && let Some(orphan) =
+            orphan::of(state, attempt.operation_id, refund.payment_id, &attempt.gateway)?
+        && orphan.result.wallet_id == refund.wallet_id
+    {
+        let mut draft = orphan::apply(state, orphan, ctx)?;
+        if draft.timers.is_empty() {
+            let due = ctx.at.plus(ctx.policy.refund.operation_window);
+            set_timer(&mut draft, &refund, Some(due));
+        }
+        return Ok(draft);
+    }
     let mut draft = Draft::accepted();
     match refund.phase {
         Phase::Submitting if attempt.awaits_answer() => {

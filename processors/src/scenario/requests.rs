@@ -1,7 +1,7 @@
 //! What tests ask of a shard and hear of gateways, in few words.
 
 use schemas::entry::Entry;
-use schemas::event::Event;
+use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{
     Cancel, Command, CommandBody, Deposit, Envelope, GatewayOperationKind, GatewayOutcome,
     OpenWallet, Operation, OperationBody, Pay, Refund, ResolvePayment, ResolveRefund,
@@ -9,8 +9,8 @@ use schemas::inputs::{
     Withdraw,
 };
 use schemas::{
-    Currency, DepositId, IdempotencyKey, OperationId, PaymentId, RefundId, Sealed, TenantId,
-    TransferId, WalletId, WalletLabel, WithdrawalId,
+    Amount, Currency, DepositId, IdempotencyKey, OperationId, PaymentId, RefundId, Sealed,
+    TenantId, Timestamp, TransferId, WalletId, WalletLabel, WithdrawalId,
 };
 
 pub(crate) fn usd() -> Currency {
@@ -212,6 +212,25 @@ pub(crate) fn resolve_refund(
 pub(crate) fn unwanted_of(user: &str, payment: &str, attempt: u32) -> RefundId {
     let (tenant, payment) = (TenantId::default_tenant(), payment_of(user, payment));
     RefundId::of_charge(&tenant, payment, OperationId::attempt(&tenant, payment, attempt))
+}
+
+/// What the gateway is asked when such a payment is made, whether it is made or not.
+pub(crate) fn charge_of(user: &str, key: &str, amount: i64) -> GatewayOperationRequested {
+    let payment_id = payment_of(user, key);
+    GatewayOperationRequested {
+        payment_id,
+        wallet_id: wallet_of(user),
+        operation_id: OperationId::attempt(&TenantId::default_tenant(), payment_id, 1),
+        operation_seq: 1,
+        operation: GatewayOperationKind::Submit,
+        gateway: super::GATEWAY.parse().expect("valid"),
+        amount: Amount::try_from(amount).expect("valid"),
+        currency: usd(),
+        not_after: Timestamp::default(),
+        conclusive_after: Timestamp::default(),
+        correlation_id: String::new(),
+        refund: None,
+    }
 }
 
 pub(crate) fn success(amount: i64) -> GatewayOutcome {

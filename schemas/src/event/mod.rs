@@ -3,6 +3,7 @@
 //! An event says what happened in the words of the business; how the money moved is in the postings
 //! of the same entry. Texts about people stay in the entry's input and are not repeated here.
 
+mod orphan;
 mod payment;
 mod refund;
 mod transfer;
@@ -10,6 +11,7 @@ mod wallet;
 
 use serde::{Deserialize, Serialize};
 
+pub use orphan::{OrphanApplied, OrphanRecorded};
 pub use payment::{
     AttemptAbandoned, AttemptStarted, CancelRequested, DiscrepancyRecorded,
     GatewayOperationAnswered, GatewayOperationRequested, Hold, PaymentCancelled, PaymentCompleted,
@@ -159,6 +161,12 @@ pub enum Event {
     /// A shard decides by another configuration from now on.
     #[serde(rename = "holdfast.PolicyAdopted")]
     PolicyAdopted(PolicyAdopted),
+    /// A gateway said what became of something that the shard does not know.
+    #[serde(rename = "holdfast.OrphanRecorded")]
+    OrphanRecorded(OrphanRecorded),
+    /// It turned up, and what had been said of it counts.
+    #[serde(rename = "holdfast.OrphanApplied")]
+    OrphanApplied(OrphanApplied),
 }
 
 impl Event {
@@ -207,6 +215,8 @@ impl Event {
             Self::TransferCompleted(_) => "TransferCompleted",
             Self::TransferFailed(_) => "TransferFailed",
             Self::PolicyAdopted(_) => "PolicyAdopted",
+            Self::OrphanRecorded(_) => "OrphanRecorded",
+            Self::OrphanApplied(_) => "OrphanApplied",
         }
     }
 }

@@ -3,6 +3,7 @@
 mod sagas;
 
 use schemas::account::{Account, Layer, Posting, Side};
+use schemas::dead_letter::DeadLetter;
 use schemas::entry::{Decision, Entry, InputBody, Source};
 use schemas::event::{
     AttemptAbandoned, CancelRequested, DepositReversed, DiscrepancyRecorded, Event, LimitsSet,
@@ -15,7 +16,7 @@ use schemas::inputs::{
     LegBody, Operation, OperationBody, Refund, ResolvePayment, ResolveRefund, ResolvedOutcome,
     ReverseDeposit, ReverseWithdrawal, SetLimits, Transfer, TransferLeg, WalletChange, Withdraw,
 };
-use schemas::{Amount, Fingerprint, RefundId, Sealed, TransferId, WithdrawalId};
+use schemas::{Amount, ByteString, Fingerprint, RefundId, Sealed, TransferId, WithdrawalId};
 
 use super::{at, attempt, deposit, envelope, key, money, payment, result, tenant, usd, wallet};
 
@@ -155,6 +156,22 @@ pub fn legs() -> Vec<TransferLeg> {
     [LegBody::CreditAsked {}, LegBody::CreditDone {}, refused].map(leg).into()
 }
 
+pub fn dead_letters() -> Vec<DeadLetter> {
+    vec![DeadLetter {
+        position: "1-42".to_owned(),
+        at: at(5),
+        topic: "commands".to_owned(),
+        partition: 1,
+        offset: 7,
+        code: "unreadable".to_owned(),
+        reason: text(),
+        schema_id: schemas::SchemaId(0),
+        raw_hash: ByteString(vec![7; 32]),
+        length: 3,
+        original: ByteString(vec![0, 1, 255]),
+    }]
+}
+
 pub fn entries() -> Vec<Entry> {
     let source = || Source::Input { topic: "transfers".to_owned(), partition: 1, offset: 99 };
     let mut bodies: Vec<InputBody> = commands().into_iter().map(InputBody::Command).collect();
@@ -182,6 +199,7 @@ pub fn events() -> Vec<Event> {
     events.extend(of_payments());
     events.extend(sagas::of_refunds());
     events.extend(sagas::of_transfers());
+    events.extend(sagas::of_orphans());
     events
 }
 

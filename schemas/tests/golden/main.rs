@@ -356,6 +356,11 @@ fn transfer_legs() {
 }
 
 #[test]
+fn dead_letters() {
+    check_v2("dead-letter", &additions::dead_letters());
+}
+
+#[test]
 fn journal_entries() {
     let mut records = entries();
     check_v1("entry", &records);
@@ -369,7 +374,7 @@ fn nothing_is_left_out() {
     let entry = RecordKind::Entry.schema().json();
     let known = events().into_iter().chain(additions::events());
     let names: std::collections::BTreeSet<_> = known.map(|event| event.name()).collect();
-    assert_eq!(names.len(), 42);
+    assert_eq!(names.len(), 44);
     assert!(names.iter().all(|name| entry.contains(&format!("\"{name}\""))));
 }
 

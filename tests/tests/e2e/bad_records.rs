@@ -96,8 +96,8 @@ fn unreadable(wallet: &Wallet, shards: &Shards) -> Vec<Row> {
         row("half a command", truncated, "not a Command"),
         row("a command and more", trailing, "left over"),
         row("an operation among commands", of_another_kind(wallet, shards), ""),
-        row("a transfer", raw(Topic::Transfers, Some(b"x")), "no inputs yet"),
-        row("a tombstone of transfers", raw(Topic::Transfers, None), "no inputs yet"),
+        row("text among transfers", raw(Topic::Transfers, Some(b"x")), "wire format"),
+        row("a tombstone of transfers", raw(Topic::Transfers, None), "no value"),
     ]
 }
 

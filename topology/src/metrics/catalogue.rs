@@ -74,7 +74,9 @@ labels! {
     State "state" "`created`, `initializing`, `restoring`, `running`, `rebuilding`, `closed`";
     Topic "topic" "an input topic, without prefix and version";
     Phase "phase" "`begin`, `decide`, `commit`, `confirm`, `store`";
-    Follower "follower" "`views`, `gateway`, `metrics`";
+    Follower "follower" "`views`, `gateway`, `metrics`, `transfers`, `dead-letters`";
+    Delivery "outcome" "`appended`, `failed`";
+    TransferStep "step" "`held`, `credited`, `refused`, `completed`, `failed`";
     Called "gateway" "a configured gateway";
     Breaker "state" "`closed`, `open`, `half_open`";
     Version "version" "of the executable";
@@ -146,6 +148,8 @@ metrics! {
         "Inputs that became entries.";
     Refusals Counter "holdfast_refusals_total" [Reason]
         "Inputs that were refused.";
+    Transfers Counter "holdfast_transfers_total" [TransferStep]
+        "Steps of transfers: `held`, `completed` and `failed` at senders, the others at receivers.";
     Discrepancies Counter "holdfast_discrepancies_total" []
         "Times that a gateway said what does not fit what the ledger knows: a person should look.";
     GatewayResults Counter "holdfast_gateway_results_total" [GatewayOperation Outcome]
@@ -208,6 +212,8 @@ metrics! {
         "Unix time of the newest entry read; 0 before the first.";
     FollowerQueue Gauge "holdfast_follower_queue" [Follower]
         "Batches of entries that wait for a follower.";
+    FollowerAppends Counter "holdfast_follower_appends_total" [Follower Delivery]
+        "Records that the followers of the ledger brought into the log, or failed to.";
     Waiters Gauge "holdfast_waiters" []
         "Requests that wait for the decision about their command.";
     IngressInFlight Gauge "holdfast_ingress_in_flight" []

@@ -138,7 +138,9 @@ impl Exposure {
             | Event::TransferRefused(_)
             | Event::TransferCompleted(_)
             | Event::TransferFailed(_)
-            | Event::PolicyAdopted(_) => {}
+            | Event::PolicyAdopted(_)
+            | Event::OrphanRecorded(_)
+            | Event::OrphanApplied(_) => {}
         }
         Followed::Open
     }

@@ -19,6 +19,7 @@ const INPUTS: [&str; 6] =
     ["command", "operation", "gateway_result", "timer", "unreadable", "transfer_leg"];
 const VERDICTS: [&str; 3] = ["accepted", "replayed", "refused"];
 const WALLET_OPERATIONS: [&str; 5] = ["opened", "deposited", "held", "posted", "voided"];
+const TRANSFER_STEPS: [&str; 5] = ["held", "credited", "refused", "completed", "failed"];
 const OPERATIONS: [&str; 6] =
     ["submit", "inquire", "refund", "inquire_refund", "notify", "notify_refund"];
 const OUTCOMES: [&str; 6] =
@@ -35,6 +36,7 @@ pub struct JournalMeter {
     wallet_operations: [(IntCounter, Histogram); WALLET_OPERATIONS.len()],
     retries: [IntCounter; OPERATIONS.len()],
     results: [[IntCounter; OUTCOMES.len()]; OPERATIONS.len()],
+    transfers: [IntCounter; TRANSFER_STEPS.len()],
     discrepancies: IntCounter,
     untracked: IntCounter,
     amounts: IntCounterVec,
@@ -114,6 +116,7 @@ impl JournalMeter {
         let durations = metrics.histograms(Metric::WalletOperationDuration);
         let results = metrics.counters(Metric::GatewayResults);
         let retries = metrics.counters(Metric::RetryAttempts);
+        let transfers = metrics.counters(Metric::Transfers);
         let one = |metric| metrics.counters(metric).with_label_values::<&str>(&[]);
         let gauge = |metric| metrics.gauges(metric).with_label_values::<&str>(&[]);
         Self {
@@ -131,6 +134,7 @@ impl JournalMeter {
             results: OPERATIONS.map(|operation| {
                 OUTCOMES.map(|outcome| results.with_label_values(&[operation, outcome]))
             }),
+            transfers: TRANSFER_STEPS.map(|step| transfers.with_label_values(&[step])),
             discrepancies: one(Metric::Discrepancies),
             untracked: one(Metric::PaymentsUntracked),
             amounts: metrics.counters(Metric::PaymentAmount),
@@ -200,7 +204,14 @@ impl JournalMeter {
                     }
                 }
                 Event::PaymentFailed(PaymentFailed { code, .. }) => self.failures.count(code),
-                Event::DiscrepancyRecorded(_) => self.discrepancies.inc(),
+                Event::TransferHeld(_) => self.transfers[0].inc(),
+                Event::TransferCredited(_) => self.transfers[1].inc(),
+                Event::TransferRefused(_) => self.transfers[2].inc(),
+                Event::TransferCompleted(_) => self.transfers[3].inc(),
+                Event::TransferFailed(_) => self.transfers[4].inc(),
+                Event::DiscrepancyRecorded(_) | Event::OrphanRecorded(_) => {
+                    self.discrepancies.inc();
+                }
                 Event::AttemptStarted(_)
                 | Event::GatewayOperationAnswered(_)
                 | Event::ResendScheduled(_)
@@ -226,13 +237,9 @@ impl JournalMeter {
                 | Event::RefundSucceeded(_)
                 | Event::RefundFailed(_)
                 | Event::TransferRequested(_)
-                | Event::TransferHeld(_)
                 | Event::TransferLegRequested(_)
-                | Event::TransferCredited(_)
-                | Event::TransferRefused(_)
-                | Event::TransferCompleted(_)
-                | Event::TransferFailed(_)
-                | Event::PolicyAdopted(_) => {}
+                | Event::PolicyAdopted(_)
+                | Event::OrphanApplied(_) => {}
             }
         }
     }
@@ -347,7 +354,9 @@ fn gateway_of(entry: &Entry) -> Option<&GatewayName> {
         | Event::TransferRefused(_)
         | Event::TransferCompleted(_)
         | Event::TransferFailed(_)
-        | Event::PolicyAdopted(_) => None,
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => None,
     })
 }
 

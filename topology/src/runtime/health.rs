@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Shared;
 use super::memory::Memory;
+use crate::deliveries::Deliveries;
 use crate::engine::kafka::probe::BrokerProbe;
 use crate::engine::kafka::tail::TailGauge;
 use crate::engine::status::{ShardState, ShardStatus};
@@ -57,6 +58,8 @@ pub(crate) struct ProcessHealth {
     waiting: Mutex<String>,
     shards: Mutex<Vec<Arc<ShardStatus>>>,
     journal: OnceLock<(TailGauge<Entry>, NewestEntry)>,
+    /// In a process with the role ledger: what its followers bring into the log.
+    deliveries: OnceLock<Vec<Deliveries>>,
 }
 
 /// The latest answer to a probe.
@@ -106,6 +109,7 @@ impl ProcessHealth {
             waiting: Mutex::new(String::new()),
             shards: Mutex::new(Vec::new()),
             journal: OnceLock::new(),
+            deliveries: OnceLock::new(),
         }
     }
 
@@ -129,6 +133,20 @@ impl ProcessHealth {
     pub fn note_journal(&self, tail: TailGauge<Entry>, newest: NewestEntry) {
         // The journal is followed once in a process.
         let _ = self.journal.set((tail, newest));
+    }
+
+    pub fn note_deliveries(&self, deliveries: Vec<Deliveries>) {
+        // The followers of the ledger start once in a process.
+        let _ = self.deliveries.set(deliveries);
+    }
+
+    /// What is not brought now is brought later: nothing stands still for it.
+    fn bringing(deliveries: &Deliveries) -> Component {
+        let (status, detail) = match deliveries.seen() {
+            (count, None) => (ComponentStatus::Ok, format!("{count} records appended")),
+            (_, Some(trouble)) => (ComponentStatus::Degraded, trouble),
+        };
+        known(deliveries.name(), status, detail)
     }
 
     fn schemas(&self) -> Component {
@@ -249,6 +267,7 @@ impl Health for ProcessHealth {
         let log = self.broker.component("log", ComponentStatus::Failing);
         let mut components = vec![log, self.schemas()];
         components.extend(self.has_ledger.then(|| self.shards()));
+        components.extend(self.deliveries.get().into_iter().flatten().map(Self::bringing));
         components.extend(self.views.as_deref().map(|views| self.views(views)));
         components.extend(self.missing.as_ref().map(|missing| Self::follower(&missing.borrow())));
         components.extend(self.gateways());

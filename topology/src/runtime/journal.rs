@@ -1,5 +1,6 @@
 //! The followers of the journal in this process, as its roles are, joined to its one tail. Views
-//! are of every shard; the gateway follower is of the shards of this process.
+//! are of every shard; the gateway follower and those of the ledger are of the shards of this
+//! process.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,7 +16,7 @@ use schemas::entry::Entry;
 use schemas::{Offset, Partition, PartitionCount};
 use tokio::sync::mpsc;
 
-use super::{Shared, health};
+use super::{Shared, health, ledger_followers};
 use crate::engine::feed::FeedSource;
 use crate::engine::kafka::tail::JournalTail;
 use crate::gateway_follower::claim::Claim;
@@ -27,7 +28,7 @@ use crate::takeover::Takeover;
 use crate::views::{self, PaymentViews, ViewHead};
 
 /// Batches that wait for one follower: enough to bridge a slow write.
-const FOLLOWER_QUEUE: usize = 64;
+pub(super) const FOLLOWER_QUEUE: usize = 64;
 /// So many entries behind, the tail catches up in a second.
 const NEAR: u64 = 20_000;
 /// The wait before the broker is asked again.
@@ -39,6 +40,7 @@ pub(super) struct Followers {
     views: Option<JoinHandle<()>>,
     gateway: Option<tokio::task::JoinHandle<()>>,
     metrics: Option<tokio::task::JoinHandle<()>>,
+    ledger: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Followers {
@@ -55,8 +57,9 @@ impl Followers {
             Some(_) => Partition::all(count).collect(),
             None => shared.shards.clone(),
         };
-        let ledger = Arc::clone(ledger);
-        let tail = JournalTail::start(&shared.connection, prefix, (partitions, count), ledger)?;
+        let application = Arc::clone(ledger);
+        let tail =
+            JournalTail::start(&shared.connection, prefix, (partitions, count), application)?;
         let tail = Arc::new(tail);
         let ends = ends(shared, &tail).await;
         let (mut views, mut metrics) = (None, None);
@@ -68,9 +71,13 @@ impl Followers {
         if settings.has(Role::Gateway) {
             gateway = Some(start_gateway(shared, &tail, &ends, report)?);
         }
+        let mut ledger = Vec::new();
+        if settings.has(Role::Ledger) {
+            ledger = ledger_followers::start(shared, &tail, &ends, report);
+        }
         shared.background.spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
-        Ok(Self { tail, views, gateway, metrics })
+        Ok(Self { tail, views, gateway, metrics, ledger })
     }
 
     /// Where the shards of this process offer what they have confirmed.
@@ -95,7 +102,7 @@ impl Followers {
 
     /// Ends the tail, then waits for those that follow it.
     pub async fn stop(self) {
-        let Self { tail, views, gateway, metrics } = self;
+        let Self { tail, views, gateway, metrics, ledger } = self;
         let stopped = tokio::task::spawn_blocking(move || {
             tail.stop();
             views.is_none_or(|views| views.join().is_ok())
@@ -112,6 +119,11 @@ impl Followers {
             && let Err(error) = metrics.await
         {
             tracing::error!(%error, "The follower of the metrics panicked.");
+        }
+        for follower in ledger {
+            if let Err(error) = follower.await {
+                tracing::error!(%error, "A follower of the ledger panicked.");
+            }
         }
     }
 }
@@ -143,7 +155,7 @@ async fn watch(
 }
 
 /// Where to read on, by partition, from the last entries that were folded.
-fn starts(heads: &BTreeMap<Partition, ViewHead>, count: PartitionCount) -> Vec<Offset> {
+pub(super) fn starts(heads: &BTreeMap<Partition, ViewHead>, count: PartitionCount) -> Vec<Offset> {
     let next = |partition| heads.get(&partition).map_or(Offset::ZERO, |head| head.offset.next());
     Partition::all(count).map(next).collect()
 }
@@ -179,7 +191,7 @@ fn start_views(
 }
 
 /// Where somebody stands beyond the end of the journal, if he does.
-fn beyond(from: &[Offset], ends: &[Offset]) -> Option<String> {
+pub(super) fn beyond(from: &[Offset], ends: &[Offset]) -> Option<String> {
     let found = from.iter().zip(ends).position(|(from, end)| from > end)?;
     Some(format!("{} entries of partition {found}, which ends at {}", from[found], ends[found]))
 }
@@ -277,7 +289,7 @@ fn start_metrics(
 }
 
 /// Runs a follower; that it fails, or panics, is reported with its name.
-fn spawn_reporting<E: Into<anyhow::Error> + Send>(
+pub(super) fn spawn_reporting<E: Into<anyhow::Error> + Send>(
     name: &'static str,
     run: impl Future<Output = Result<(), E>> + Send + 'static,
     report: &mpsc::Sender<anyhow::Error>,

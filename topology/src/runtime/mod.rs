@@ -1,11 +1,11 @@
 //! The roles of a process, put together: what starts when, what depends on what, what stops when.
 //!
-//! Only what the roles need starts: views with the role api, shards with the role ledger, the tail
-//! with api and gateway. HTTP listens first and is truthful about the rest: `/ready` says 503 until
-//! the schemas are registered, the topics are safe, and, as far as the roles go, the shards run,
-//! the views have caught up and the gateway follower has its shards. A part that ends without being
-//! asked to ends the process with its name; a supervisor starts it again, and the log says where to
-//! go on.
+//! Only what the roles need starts: views with the role api, shards and their followers with the
+//! role ledger; the journal tail always. HTTP listens first and is truthful about the rest:
+//! `/ready` says 503 until the schemas are registered, the topics are safe, and, as far as the
+//! roles go, the shards run, the views have caught up and the gateway follower has its shards. A
+//! part that ends without being asked to ends the process with its name; a supervisor starts it
+//! again, and the log says where to go on.
 //!
 //! It stops in this order, each step as far as the process has the part: the API takes no more
 //! requests and answers those it has, 10 seconds at most; the shards finish their batches; the tail
@@ -17,6 +17,7 @@
 mod background;
 mod health;
 mod journal;
+mod ledger_followers;
 mod memory;
 mod start;
 
@@ -67,7 +68,7 @@ pub(crate) struct Shared {
     pub shards: Vec<Partition>,
     /// Of the role api.
     pub views: Option<Arc<PaymentViews>>,
-    /// Of the roles api and gateway; idle in a process that has neither.
+    /// Of every role.
     pub writer: LogWriter,
     pub health: Arc<ProcessHealth>,
     pub metrics: Arc<Metrics>,

@@ -16,6 +16,7 @@ use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
 use crate::engine::rocks_store::StoreMemory;
 use crate::ledger::Ledger;
 use crate::metrics;
+use crate::policy_adoption;
 use crate::registry::{Registry, WriterIds};
 use crate::roles::Role;
 use crate::schema_ids;
@@ -52,15 +53,20 @@ impl Parts {
         }
         let ledger = register(shared, report).await?;
         let settings = &shared.settings;
-        if settings.has(Role::Api) || settings.has(Role::Gateway) {
-            self.followers = Some(Followers::start(shared, &ledger, report).await?);
-        }
+        self.followers = Some(Followers::start(shared, &ledger, report).await?);
         if settings.has(Role::Ledger) {
             if let Some(followers) = &self.followers {
                 // Shards that run while the tail is far behind would ask the gateway follower for
                 // what it cannot do in time.
                 followers.near(shared).await;
             }
+            let adopting = ledger.watch_takeovers();
+            let policy = ledger.policy().clone();
+            shared.background.spawn(policy_adoption::adopt(
+                shared.writer.clone(),
+                policy,
+                adopting,
+            ));
             let running = start_shards(shared, &ledger, self.followers.as_ref())?;
             shared.health.note_shards(running.statuses().to_vec());
             let governor = Arc::clone(running.governor());

@@ -49,6 +49,20 @@ fn insert(entries: &mut [Entry], at: usize, event: Event) {
 }
 
 const ROWS: &[Row] = &[
+    ("operations", "what counts was never said", |entries| {
+        without(entries, "OrphanRecorded");
+    }),
+    ("causes", "another charge is kept than was said", |entries| {
+        if let Event::OrphanRecorded(kept) = event(entries, "OrphanRecorded") {
+            kept.result.outcome = GatewayOutcome::NotFound {};
+        }
+    }),
+    ("causes", "what had been said counts for another payment", |entries| {
+        if let Event::OrphanApplied(applied) = event(entries, "OrphanApplied") {
+            applied.result.payment_id = schemas::PaymentId::from_bytes([7; 16]);
+            applied.result.operation_id = schemas::OperationId::from_bytes([7; 16]);
+        }
+    }),
     ("sources", "a leg on the topic of commands", |entries| {
         if let Source::Input { topic, .. } = &mut with(entries, "TransferCredited").source {
             "commands".clone_into(topic);

@@ -6,18 +6,19 @@ use schemas::entry::Entry;
 use schemas::inputs::{OperationBody, ResolvedOutcome};
 
 use crate::scenario::{
-    Scenario, cancel, change, decline, gateway, limit, not_sent, refund, resolve, reverse_deposit,
-    reverse_withdrawal, success, transfer, unknown, withdraw,
+    Scenario, cancel, change, charge_of, decline, gateway, limit, not_sent, refund, resolve,
+    reverse_deposit, reverse_withdrawal, success, transfer, unknown, withdraw,
 };
 
 /// Failover, review, cancel, other amounts, unwanted charges, refunds, transfers, facts of rails,
 /// frozen and closed wallets, suspense.
-pub(super) fn journal() -> Vec<Entry> {
+pub(crate) fn journal() -> Vec<Entry> {
     let mut scenario = Scenario::funded(10_000);
     scenario.policy.gateways.push(gateway("second"));
     payments(&mut scenario);
     refunds(&mut scenario);
     transfers(&mut scenario);
+    orphans(&mut scenario);
     wallets(&mut scenario);
     scenario.journal
 }
@@ -69,6 +70,15 @@ fn refunds(scenario: &mut Scenario) {
     scenario.answer_latest(decline());
     scenario.command(refund("user", "refunded", None, "open"));
     scenario.answer_latest(unknown());
+}
+
+/// What a gateway says before the payment is asked for.
+fn orphans(scenario: &mut Scenario) {
+    for (key, outcome) in [("charged", success(30)), ("declined-before", decline())] {
+        scenario.notify(&charge_of("user", key, 30), outcome);
+        scenario.pay("user", 30, key);
+        scenario.fire_next();
+    }
 }
 
 fn transfers(scenario: &mut Scenario) {

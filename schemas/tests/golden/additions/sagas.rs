@@ -1,17 +1,17 @@
-//! Every event of refunds and transfers.
+//! Every event of refunds, transfers and orphans.
 
 use schemas::Fingerprint;
 use schemas::event::{
-    Event, GatewayOperationAnswered, GatewayOperationRequested, Proof, RefundCause,
-    RefundDestination, RefundFailed, RefundInDoubt, RefundOf, RefundRequested,
+    Event, GatewayOperationAnswered, GatewayOperationRequested, OrphanApplied, OrphanRecorded,
+    Proof, RefundCause, RefundDestination, RefundFailed, RefundInDoubt, RefundOf, RefundRequested,
     RefundResendScheduled, RefundResolved, RefundReviewRequested, RefundSucceeded,
     TransferCompleted, TransferCredited, TransferFailed, TransferHeld, TransferLegRequested,
     TransferRefused, TransferRequested,
 };
-use schemas::inputs::{GatewayOperationKind, LegBody, ResolvedOutcome};
+use schemas::inputs::{GatewayOperationKind, GatewayOutcome, LegBody, ResolvedOutcome};
 
 use super::{amount, leg, refund, text, transfer};
-use crate::{at, attempt, money, payment, usd, wallet};
+use crate::{at, attempt, money, payment, result, usd, wallet};
 
 pub fn of_refunds() -> Vec<Event> {
     let (refund_id, payment_id, operation_id) = (refund(), payment(), attempt());
@@ -142,5 +142,13 @@ pub fn of_transfers() -> Vec<Event> {
             code: text(),
             message: text(),
         }),
+    ]
+}
+
+pub fn of_orphans() -> Vec<Event> {
+    let said = || result(GatewayOutcome::NotFound {}, None);
+    vec![
+        Event::OrphanRecorded(OrphanRecorded { result: said() }),
+        Event::OrphanApplied(OrphanApplied { result: said() }),
     ]
 }

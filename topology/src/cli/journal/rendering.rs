@@ -276,6 +276,12 @@ fn told(event: &Event) -> String {
         | Event::DepositReversed(_)
         | Event::WithdrawalReversed(_)
         | Event::PolicyAdopted(_) => event.name().to_owned(),
+        Event::OrphanRecorded(kept) => {
+            format!("of an unknown operation, kept: {}", said(&kept.result.outcome))
+        }
+        Event::OrphanApplied(applied) => {
+            format!("said before, counts now: {}", said(&applied.result.outcome))
+        }
         Event::RefundRequested(asked) => {
             format!("refund of {} {} requested", asked.amount.minor(), asked.currency)
         }
