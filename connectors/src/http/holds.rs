@@ -27,8 +27,8 @@ use crate::ports::{Page, PageRequest, PaymentFilter};
 
 /// The open holds of a wallet
 ///
-/// The money that payments and transfers keep from being spent, and what each of them waits for; the
-/// newest first.
+/// The money that payments and transfers keep from being spent, and what each of them waits for;
+/// the newest first.
 #[utoipa::path(
     get, path = "/wallets/{wallet_id}/holds", tag = "wallets", operation_id = "list_holds",
     params(WalletPath, PageQuery, ReadQuery),

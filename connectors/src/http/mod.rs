@@ -1,8 +1,9 @@
 //! The HTTP API: requests become commands in the log, answers come out of the views.
 //!
 //! One request goes this way: `exchange` gives it its ids, extractors prove its fields, a handler
-//! (`payments`, `refunds`, `transfers`, `wallets` …) turns it into a command, `submission` registers
-//! the waiter, appends and waits, and the handler answers from the view row in its current state.
+//! (`payments`, `refunds`, `transfers`, `wallets` …) turns it into a command, `submission`
+//! registers the waiter, appends and waits, and the handler answers from the view row in its
+//! current state.
 //!
 //! # Invariants
 //!

@@ -30,8 +30,8 @@ const MAX_SERVICE_BYTES: usize = 64;
 
 /// Pay
 ///
-/// Holds the amount in the wallet, charges it through a gateway, and then posts the hold or releases
-/// it. A trailing slash in the path is accepted.
+/// Holds the amount in the wallet, charges it through a gateway, and then posts the hold or
+/// releases it. A trailing slash in the path is accepted.
 #[utoipa::path(
     post, path = "/payments", tag = "payments", operation_id = "pay",
     params(Key, Wait), request_body = PaymentRequest,

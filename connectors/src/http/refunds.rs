@@ -31,8 +31,8 @@ use crate::ports::{Request, ViewError, Views};
 
 /// Give a payment back
 ///
-/// All of it, or a part; again, until all that was captured has been given back. The money goes back to
-/// the wallet that paid, when the gateway has done it.
+/// All of it, or a part; again, until all that was captured has been given back. The money goes
+/// back to the wallet that paid, when the gateway has done it.
 #[utoipa::path(
     post, path = "/payments/{payment_id}/refunds", tag = "refunds", operation_id = "refund",
     params(PaymentPath, Key, Wait, ReadQuery), request_body = Option<RefundRequest>,

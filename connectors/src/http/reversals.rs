@@ -28,7 +28,8 @@ use crate::ports::Request;
 /// That the external rail took its money back. The wallet may go negative by it, and then takes no
 /// debits.
 #[utoipa::path(
-    post, path = "/deposits/{deposit_id}/reverse", tag = "wallets", operation_id = "reverse_deposit",
+    post, path = "/deposits/{deposit_id}/reverse", tag = "wallets",
+    operation_id = "reverse_deposit",
     params(DepositPath, ReadQuery), request_body = Option<ReasonedRequest>,
     responses(
         (
@@ -80,7 +81,8 @@ pub(super) async fn of_deposit(
 ///
 /// That the external rail gave its money back.
 #[utoipa::path(
-    post, path = "/withdrawals/{withdrawal_id}/reverse", tag = "wallets", operation_id = "reverse_withdrawal",
+    post, path = "/withdrawals/{withdrawal_id}/reverse", tag = "wallets",
+    operation_id = "reverse_withdrawal",
     params(WithdrawalPath, ReadQuery), request_body = Option<ReasonedRequest>,
     responses(
         (

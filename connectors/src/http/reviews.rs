@@ -32,10 +32,11 @@ const MAX_GATEWAY_REFERENCE_BYTES: usize = 128;
 
 /// Resolve a payment
 ///
-/// Says how a payment in review ended, with the evidence for it. The same resolution twice is one: no
-/// key is needed. A gateway that contradicts it later leaves a discrepancy.
+/// Says how a payment in review ended, with the evidence for it. The same resolution twice is one:
+/// no key is needed. A gateway that contradicts it later leaves a discrepancy.
 #[utoipa::path(
-    post, path = "/payments/{payment_id}/resolve", tag = "payments", operation_id = "resolve_payment",
+    post, path = "/payments/{payment_id}/resolve", tag = "payments",
+    operation_id = "resolve_payment",
     params(PaymentPath, ReadQuery), request_body = ResolutionRequest,
     responses(
         (
@@ -80,8 +81,8 @@ pub(super) async fn resolve_payment(
 
 /// Resolve a refund
 ///
-/// Says how a refund in review ended, with the evidence for it. The same resolution twice is one: no
-/// key is needed. A gateway that contradicts it later leaves a discrepancy.
+/// Says how a refund in review ended, with the evidence for it. The same resolution twice is one:
+/// no key is needed. A gateway that contradicts it later leaves a discrepancy.
 #[utoipa::path(
     post, path = "/refunds/{refund_id}/resolve", tag = "refunds", operation_id = "resolve_refund",
     params(RefundPath, ReadQuery), request_body = ResolutionRequest,

@@ -59,8 +59,8 @@ parameters! {
     SignatureHeaders: [
         header(
             SIMULATOR_SIGNATURE,
-            "Of the gateway simulator: `t=<Unix time>,v1=<hex of HMAC-SHA256>` over the time, a dot \
-             and the body.",
+            "Of the gateway simulator: `t=<Unix time>,v1=<hex of HMAC-SHA256>` over the time, a \
+             dot and the body.",
             string("t=1767323045,v1=00").into(),
         ),
         header(STRIPE_SIGNATURE, "The same of Stripe.", string("t=1767323045,v1=00").into()),
