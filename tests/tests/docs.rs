@@ -69,7 +69,11 @@ const GENERATED: [Generated; 12] = [
     Generated { document: "docs/ids.md", name: "recipe", text: recipe },
     Generated { document: "docs/ids.md", name: "vectors", text: vectors },
     Generated { document: "ARCHITECTURE.md", name: "audit", text: audit_checks },
-    Generated { document: "docs/state-machines.md", name: "state machines", text: state_machines },
+    Generated {
+        document: "docs/state-machines.md",
+        name: "state machines",
+        text: state_machines::drawings,
+    },
     Generated { document: "docs/crash-windows.md", name: "crash windows", text: crash_windows },
 ];
 

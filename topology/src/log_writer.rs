@@ -73,7 +73,7 @@ impl LogWriter {
     ) -> Result<(), AppendError> {
         let id = self.ids()?.operation;
         let appended = self.append_at(shard, String::new(), operation, id).await;
-        appended.map_err(append_error)
+        appended.map_err(|error| append_error(&error))
     }
 
     /// Appends a dead letter, to the partition of its shard.
@@ -102,7 +102,7 @@ impl LogWriter {
     ) -> Result<(), AppendError> {
         let partition = wallet.shard(self.partitions);
         let appended = self.append_at(partition, wallet.to_string(), record, id).await;
-        appended.map_err(append_error)
+        appended.map_err(|error| append_error(&error))
     }
 
     async fn append_at<R: Record>(
@@ -145,7 +145,7 @@ impl LogWriter {
     }
 }
 
-fn append_error(error: IngressError) -> AppendError {
+fn append_error(error: &IngressError) -> AppendError {
     match error {
         IngressError::Overloaded => AppendError::QueueFull,
         IngressError::Away | IngressError::Refused(_) | IngressError::Unknown(_) => {

@@ -204,11 +204,11 @@ impl JournalMeter {
                     }
                 }
                 Event::PaymentFailed(PaymentFailed { code, .. }) => self.failures.count(code),
-                Event::TransferHeld(_) => self.transfers[0].inc(),
-                Event::TransferCredited(_) => self.transfers[1].inc(),
-                Event::TransferRefused(_) => self.transfers[2].inc(),
-                Event::TransferCompleted(_) => self.transfers[3].inc(),
-                Event::TransferFailed(_) => self.transfers[4].inc(),
+                Event::TransferHeld(_)
+                | Event::TransferCredited(_)
+                | Event::TransferRefused(_)
+                | Event::TransferCompleted(_)
+                | Event::TransferFailed(_) => self.count_transfer(event),
                 Event::DiscrepancyRecorded(_) | Event::OrphanRecorded(_) => {
                     self.discrepancies.inc();
                 }
@@ -242,6 +242,18 @@ impl JournalMeter {
                 | Event::OrphanApplied(_) => {}
             }
         }
+    }
+
+    fn count_transfer(&self, event: &Event) {
+        let step = match event {
+            Event::TransferHeld(_) => 0,
+            Event::TransferCredited(_) => 1,
+            Event::TransferRefused(_) => 2,
+            Event::TransferCompleted(_) => 3,
+            Event::TransferFailed(_) => 4,
+            _ => return,
+        };
+        self.transfers[step].inc();
     }
 
     fn count_input(&self, entry: &Entry) {

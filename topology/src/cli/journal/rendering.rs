@@ -298,7 +298,7 @@ fn told(event: &Event) -> String {
             format!("refund failed: {}: {}", failed.code, failed.message)
         }
         Event::TransferRequested(_) => "transfer requested".to_owned(),
-        Event::TransferHeld(held) => format!("held {} {}", held.amount.minor(), held.currency),
+        Event::TransferHeld(one) => format!("held {} {}", one.amount.minor(), one.currency),
         Event::TransferLegRequested(asked) => {
             format!("leg to wallet {}", asked.leg.wallet_id)
         }
