@@ -74,7 +74,7 @@ impl LogWriter {
     ) -> Result<(), AppendError> {
         let id = self.ids()?.operation;
         let appended = self.append_at(shard, String::new(), operation, id).await;
-        appended.map_err(append_error)
+        appended.map_err(|error| append_error(&error))
     }
 
     /// Appends a dead letter, to the partition of its shard.
@@ -103,7 +103,7 @@ impl LogWriter {
     ) -> Result<(), AppendError> {
         let partition = wallet.shard(self.partitions);
         let appended = self.append_at(partition, wallet.to_string(), record, id).await;
-        appended.map_err(append_error)
+        appended.map_err(|error| append_error(&error))
     }
 
     async fn append_at<R: Record>(
@@ -156,7 +156,7 @@ impl GatewayResults for LogWriter {
     }
 }
 
-fn append_error(error: IngressError) -> AppendError {
+fn append_error(error: &IngressError) -> AppendError {
     match error {
         IngressError::Overloaded => AppendError::QueueFull,
         IngressError::Away | IngressError::Refused(_) | IngressError::Unknown(_) => {

@@ -175,7 +175,7 @@ fn request(operation: &Operation) -> Request<Body> {
         }
     }
     let body = operation.described.pointer("/requestBody/content/application~1json/example");
-    let body = body.map(|body| body.to_string());
+    let body = body.map(ToString::to_string);
     let request = request.header("content-type", "application/json");
     request.body(body.map_or_else(Body::empty, Body::from)).unwrap()
 }

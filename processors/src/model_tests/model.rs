@@ -235,6 +235,7 @@ impl Model {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
     fn operation(&mut self, operation: &Operation, entry: &Entry) {
         let is_accepted = entry.decision.verdict == Verdict::Accepted;
         match &operation.body {

@@ -84,7 +84,7 @@ fn another_amount_or_currency_means_what_it_always_means() {
     kept(&mut scenario, success(300));
     scenario.pay("user", 400, "order");
     let entry = scenario.fire_next().expect("at once");
-    assert_eq!(entry.events.first().map(|event| event.name()), Some("OrphanApplied"));
+    assert_eq!(entry.events.first().map(schemas::event::Event::name), Some("OrphanApplied"));
     assert_eq!(scenario.numbers("user"), (700, 700, 0));
 
     let mut scenario = Scenario::funded(1000);

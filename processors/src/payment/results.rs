@@ -32,9 +32,10 @@ pub(crate) fn result(
         return orphan::keep(state, result, ctx);
     }
     let owner = attempts().find(|attempt| attempt.owns(result));
-    let owner = owner.filter(|_| payment.wallet_id == result.wallet_id);
-    let owner = owner.cloned().ok_or_else(unknown)?;
+    // Who hears a gateway unasked may not know the wallet yet.
     let is_unasked = Attempt::is_unasked(result);
+    let owner = owner.filter(|_| is_unasked || payment.wallet_id == result.wallet_id);
+    let owner = owner.cloned().ok_or_else(unknown)?;
     if !is_unasked && !owner.unanswered.contains(&result.operation_seq) {
         return Ok(Draft::replayed());
     }

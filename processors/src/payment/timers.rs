@@ -32,7 +32,6 @@ pub(crate) fn fired(
     }
     if let Some(attempt) = payment.attempt().filter(|_| payment.is_held())
         && let Some(orphan) = orphan::of(state, attempt.operation_id, payment.id, &attempt.gateway)?
-        && orphan.result.wallet_id == payment.wallet_id
     {
         let mut draft = orphan::apply(state, orphan, ctx)?;
         if draft.timers.is_empty() {

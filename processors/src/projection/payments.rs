@@ -1,7 +1,7 @@
 //! Folds events into payment rows.
 
 use schemas::entry::{Entry, InputBody};
-use schemas::event::{Event, PaymentRequested};
+use schemas::event::{Event, PaymentFailed, PaymentRequested};
 use schemas::inputs::{CommandBody, GatewayOperationKind, Pay};
 use schemas::read_model::{PaymentFailure, PaymentRow, PaymentStatus};
 use schemas::{Money, Position};
@@ -80,6 +80,14 @@ fn pay_of(entry: &Entry) -> Option<&Pay> {
     }
 }
 
+fn failure_of(event: &PaymentFailed) -> PaymentFailure {
+    PaymentFailure {
+        code: event.code.clone(),
+        decline_code: Some(event.decline_code.clone()).filter(|code| !code.is_empty()),
+        message: event.message.clone(),
+    }
+}
+
 fn apply(row: &mut PaymentRow, event: &Event, entry: &Entry) {
     match event {
         Event::AttemptStarted(event) => {
@@ -103,21 +111,15 @@ fn apply(row: &mut PaymentRow, event: &Event, entry: &Entry) {
         }
         Event::PaymentFailed(event) => {
             row.status = PaymentStatus::Failed;
-            row.failure = Some(PaymentFailure {
-                code: event.code.clone(),
-                decline_code: Some(event.decline_code.clone()).filter(|code| !code.is_empty()),
-                message: event.message.clone(),
-            });
+            row.failure = Some(failure_of(event));
         }
         Event::PaymentCancelled(_) => row.status = PaymentStatus::Cancelled,
         Event::DiscrepancyRecorded(event) => row.discrepancies.push(event.code.clone()),
         Event::RefundSucceeded(event) if event.credited > 0 => {
             row.refunded_amount += event.credited;
-            row.status = if row.refunded_amount < row.captured_amount {
-                PaymentStatus::PartiallyRefunded
-            } else {
-                PaymentStatus::Refunded
-            };
+            let is_whole = row.refunded_amount >= row.captured_amount;
+            row.status =
+                if is_whole { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
         }
         Event::RefundSucceeded(_)
         | Event::GatewayOperationAnswered(_)

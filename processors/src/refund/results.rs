@@ -22,13 +22,14 @@ pub(crate) fn result(
     let Some(refund) = state.refund(RefundId::of_operation(result.operation_id))? else {
         return orphan::keep(state, result, ctx);
     };
+    // Who hears a gateway unasked may not know the wallet yet.
+    let is_unasked = Attempt::is_unasked(result);
     let is_own = |refund: &Refund| {
         refund.attempt.owns(result)
             && refund.payment_id == result.payment_id
-            && refund.wallet_id == result.wallet_id
+            && (is_unasked || refund.wallet_id == result.wallet_id)
     };
     let refund = Some(refund).filter(is_own).ok_or_else(unknown)?;
-    let is_unasked = Attempt::is_unasked(result);
     if !is_unasked && !refund.attempt.unanswered.contains(&result.operation_seq) {
         return Ok(Draft::replayed());
     }

@@ -27,7 +27,6 @@ pub(crate) fn fired(
     if refund.is_open()
         && let Some(orphan) =
             orphan::of(state, attempt.operation_id, refund.payment_id, &attempt.gateway)?
-        && orphan.result.wallet_id == refund.wallet_id
     {
         let mut draft = orphan::apply(state, orphan, ctx)?;
         if draft.timers.is_empty() {

@@ -36,8 +36,8 @@ fn text() -> String {
     "text".to_owned()
 }
 
-fn sealed() -> Option<Sealed> {
-    Some(Sealed::plaintext("why"))
+fn sealed() -> Sealed {
+    Sealed::plaintext("why")
 }
 
 fn amount() -> Amount {
@@ -55,7 +55,7 @@ pub fn commands() -> Vec<Command> {
             payment_id: payment().to_string(),
             wallet_id: wallet().to_string(),
             amount: Some(500),
-            reason: sealed(),
+            reason: Some(sealed()),
         }),
         CommandBody::Transfer(Transfer {
             transfer_id: transfer().to_string(),
@@ -63,14 +63,14 @@ pub fn commands() -> Vec<Command> {
             to_wallet_id: wallet().to_string(),
             amount: 10_000,
             currency: "USD".to_owned(),
-            description: sealed(),
+            description: Some(sealed()),
         }),
     ];
     bodies.into_iter().map(|body| Command { envelope: envelope(), body }).collect()
 }
 
 pub fn operations() -> Vec<Operation> {
-    let change = || WalletChange { wallet_id: wallet().to_string(), reason: sealed() };
+    let change = || WalletChange { wallet_id: wallet().to_string(), reason: Some(sealed()) };
     let wallet_id = || wallet().to_string();
     let bodies = vec![
         OperationBody::Withdraw(Withdraw {
@@ -84,7 +84,7 @@ pub fn operations() -> Vec<Operation> {
         OperationBody::ReverseDeposit(ReverseDeposit {
             deposit_id: deposit().to_string(),
             wallet_id: wallet_id(),
-            reason: sealed(),
+            reason: Some(sealed()),
         }),
         OperationBody::ReverseWithdrawal(ReverseWithdrawal {
             withdrawal_id: withdrawal().to_string(),
@@ -104,7 +104,7 @@ pub fn operations() -> Vec<Operation> {
             payment_id: payment().to_string(),
             wallet_id: wallet_id(),
             outcome: ResolvedOutcome::Succeeded,
-            evidence: sealed(),
+            evidence: Some(sealed()),
             amount: Some(9_000),
             gateway_reference: "ch_1".to_owned(),
         }),
@@ -112,7 +112,7 @@ pub fn operations() -> Vec<Operation> {
             refund_id: refund().to_string(),
             wallet_id: wallet_id(),
             outcome: ResolvedOutcome::Failed,
-            evidence: sealed(),
+            evidence: Some(sealed()),
             amount: None,
             gateway_reference: String::new(),
         }),

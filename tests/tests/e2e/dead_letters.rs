@@ -12,7 +12,7 @@ use tests::producer::{Producer, RawRecord};
 use tests::wait::eventually;
 
 /// From a record to its dead letter.
-const SET_ASIDE: Duration = Duration::from_secs(60);
+const SET_ASIDE: Duration = Duration::from_mins(1);
 
 fn run(installation: &Installation, arguments: &[&str]) -> Output {
     let mut command = Command::new(holdfast());

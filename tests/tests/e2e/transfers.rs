@@ -18,7 +18,7 @@ use tests::producer::{Producer, RawRecord};
 use tests::wait::eventually;
 
 /// From a command to the end of its transfer: two hops, and after a kill the timer of a leg.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_mins(1);
 /// Transfers that are under way when the process is killed.
 const UNDER_WAY: usize = 40;
 

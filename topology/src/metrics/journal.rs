@@ -162,6 +162,7 @@ impl JournalMeter {
     }
 
     /// Folds an entry and counts it, as of this time.
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     pub fn count(&mut self, exposure: &mut Exposure, entry: &Entry, now: Timestamp) {
         exposure.fold_postings(entry);
         self.count_input(entry);
@@ -188,10 +189,10 @@ impl JournalMeter {
                     }
                 }
                 Event::GatewayOperationRequested(request) => match request.operation {
-                    GatewayOperationKind::Submit if request.operation_seq == 1 => {}
+                    GatewayOperationKind::Submit | GatewayOperationKind::Refund
+                        if request.operation_seq == 1 => {}
                     GatewayOperationKind::Submit => self.retries[0].inc(),
                     GatewayOperationKind::Inquire => self.retries[1].inc(),
-                    GatewayOperationKind::Refund if request.operation_seq == 1 => {}
                     GatewayOperationKind::Refund => self.retries[2].inc(),
                     GatewayOperationKind::InquireRefund => self.retries[3].inc(),
                     GatewayOperationKind::Notify | GatewayOperationKind::NotifyRefund => {}
@@ -204,11 +205,11 @@ impl JournalMeter {
                     }
                 }
                 Event::PaymentFailed(PaymentFailed { code, .. }) => self.failures.count(code),
-                Event::TransferHeld(_) => self.transfers[0].inc(),
-                Event::TransferCredited(_) => self.transfers[1].inc(),
-                Event::TransferRefused(_) => self.transfers[2].inc(),
-                Event::TransferCompleted(_) => self.transfers[3].inc(),
-                Event::TransferFailed(_) => self.transfers[4].inc(),
+                Event::TransferHeld(_)
+                | Event::TransferCredited(_)
+                | Event::TransferRefused(_)
+                | Event::TransferCompleted(_)
+                | Event::TransferFailed(_) => self.count_transfer(event),
                 Event::DiscrepancyRecorded(_) | Event::OrphanRecorded(_) => {
                     self.discrepancies.inc();
                 }
@@ -242,6 +243,18 @@ impl JournalMeter {
                 | Event::OrphanApplied(_) => {}
             }
         }
+    }
+
+    fn count_transfer(&self, event: &Event) {
+        let step = match event {
+            Event::TransferHeld(_) => 0,
+            Event::TransferCredited(_) => 1,
+            Event::TransferRefused(_) => 2,
+            Event::TransferCompleted(_) => 3,
+            Event::TransferFailed(_) => 4,
+            _ => return,
+        };
+        self.transfers[step].inc();
     }
 
     fn count_input(&self, entry: &Entry) {

@@ -149,7 +149,9 @@ fn after_the_total_deadline_no_gateway_is_tried() {
 #[test]
 fn nothing_may_be_sent_after_the_total_deadline() {
     let mut scenario = with_two();
-    scenario.advance(scenario.policy.payment.total_deadline - std::time::Duration::from_secs(3));
+    scenario.advance(
+        scenario.policy.payment.total_deadline.saturating_sub(std::time::Duration::from_secs(3)),
+    );
     scenario.answer_latest(not_sent());
     let payment = &scenario.journal[2];
     let deadline = payment.at.plus(scenario.policy.payment.total_deadline);

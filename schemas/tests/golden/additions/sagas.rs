@@ -13,6 +13,7 @@ use schemas::inputs::{GatewayOperationKind, GatewayOutcome, LegBody, ResolvedOut
 use super::{amount, leg, refund, text, transfer};
 use crate::{at, attempt, money, payment, result, usd, wallet};
 
+#[expect(clippy::too_many_lines, reason = "one value for each event")]
 pub fn of_refunds() -> Vec<Event> {
     let (refund_id, payment_id, operation_id) = (refund(), payment(), attempt());
     let requested = |cause, destination| {

@@ -226,7 +226,7 @@ impl Sender {
             amount: number.is_multiple_of(2).then_some(SMALL_AMOUNT),
             reason: None,
         });
-        self.write(payer, key, body)
+        self.write(payer, &key, body)
     }
 
     fn transfer(&mut self) -> anyhow::Result<()> {
@@ -245,7 +245,7 @@ impl Sender {
             currency: "USD".to_owned(),
             description: None,
         });
-        self.write(from, key, body)
+        self.write(from, &key, body)
     }
 
     fn key(&self, kind: Kind, number: u64) -> IdempotencyKey {
@@ -253,7 +253,7 @@ impl Sender {
         key.parse().expect("a key is visible ASCII")
     }
 
-    fn write(&self, payer: usize, key: IdempotencyKey, body: CommandBody) -> anyhow::Result<()> {
+    fn write(&self, payer: usize, key: &IdempotencyKey, body: CommandBody) -> anyhow::Result<()> {
         let key = key.as_str().to_owned();
         let envelope = Envelope {
             command_id: key.clone(),
@@ -361,9 +361,8 @@ impl Watcher for Book {
             Some(kind) if sighting.decision.verdict == Verdict::Refused => {
                 self.ended(kind, Some(sighting.decision.code));
             }
-            Some(_) => {}
             None if key.is_some_and(|key| self.run.tag(key).is_some()) => self.choose(sighting),
-            None => {}
+            Some(_) | None => {}
         }
         for step in sighting.companion_steps() {
             match step {
