@@ -25,6 +25,7 @@ mod cancellations;
 mod cursor;
 mod deposits;
 mod error_page;
+mod event_body;
 mod exchange;
 mod fields;
 mod gateways;
