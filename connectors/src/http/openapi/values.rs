@@ -117,7 +117,8 @@ values! {
     /// A place in the log, `<partition>-<offset>`.
     Position = text("^[0-9]+-[0-9]+$", "0-0");
     /// RFC 3339, UTC, with milliseconds.
-    Time = string("2026-01-02T03:04:05.678Z").format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    Time = string("2026-01-02T03:04:05.678Z")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     /// An amount to move, in minor units (cents of USD): 1 to 2^53-1.
     Amount = integer(10_000).minimum(Some(1_i64)).maximum(Some(MAX_AMOUNT_MINOR));
     /// An amount of money, in minor units (cents of USD).
