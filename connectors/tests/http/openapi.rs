@@ -73,7 +73,10 @@ fn every_part_says_what_it_is() {
         for answer in answers.values() {
             assert!(!answer["description"].as_str().unwrap().is_empty(), "{name}: {answer}");
             let headers = answer["headers"].as_object().unwrap().values();
-            headers.for_each(|header| assert!(resolved(header).is_some(), "{name}: {header}"));
+            for header in headers {
+                let header = resolved(header).unwrap_or(header);
+                assert!(header["description"].is_string(), "{name}: {header}");
+            }
         }
     }
 }

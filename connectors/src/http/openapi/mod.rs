@@ -124,7 +124,7 @@ fn complete(operation: &mut Operation, method: &HttpMethod, is_of_api: bool) {
             ("X-Correlation-Id", true),
             ("Holdfast-Position", is_of_api && is_of_log),
             ("Idempotency-Key", is_keyed),
-            ("Idempotent-Replayed", is_write && is_done),
+            ("Idempotent-Replayed", is_write && is_of_log),
             ("Location", is_write && matches!(status.as_str(), "201" | "202")),
             ("Preference-Applied", is_patient && is_done),
         ] {

@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 /// A page to read this by
 ///
-/// Every route with its parameters, answers and refusals, and a curl to paste.
+/// Every route with its parameters, answers and refusals, and a call to paste.
 #[utoipa::path(
     get, path = "/docs", tag = DOCUMENTS, operation_id = "show_page",
     responses((
