@@ -219,7 +219,7 @@ async fn what_is_degraded_is_said_and_keeps_nobody_away() {
     }
     let (code, text) = status(&["--url", &installation.api_url()]).await;
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("simulator does not answer"), "{text}");
+    assert!(text.contains("simulator: does not answer"), "{text}");
     let (code, _) = status(&["--url", &nobody]).await;
     assert_eq!(code, 2);
 }
