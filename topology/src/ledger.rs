@@ -7,7 +7,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use processors::policy::Policy;
 use processors::{DecideContext, ROW_VERSION, ReadLedger};
-use schemas::codec::{self, DecodeError, Record, SCHEMA_HEADER, SchemaCatalog};
+use schemas::codec::{self, DecodeError, Record, RecordKind, SCHEMA_HEADER, SchemaCatalog};
 use schemas::entry::{
     self, Entry, Input, InputBody, MAX_ORIGINAL_BYTES, READER_VERSION, Unreadable,
 };
@@ -33,20 +33,29 @@ pub struct Ledger {
     entry_schema: OnceLock<SchemaId>,
     /// Tells of every schema id of an entry that was not seen before.
     seen: Mutex<BTreeSet<SchemaId>>,
-    new_ids: mpsc::UnboundedSender<SchemaId>,
+    new_ids: mpsc::UnboundedSender<WrittenWith>,
     /// Tells of shards that have adopted another configuration than this one.
     takeovers: OnceLock<mpsc::UnboundedSender<Partition>>,
 }
 
+/// A schema that entries of the log were written with: ours, or that of an earlier release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenWith {
+    /// Its id, as it stands in their frames.
+    pub id: SchemaId,
+    /// The schema, as their headers name it.
+    pub fingerprint: SchemaFingerprint,
+}
+
 impl Ledger {
     /// A ledger under this policy. Without a registry, records with a schema of somebody else's are
-    /// refused. The receiver gives every schema id that entries of the log were written with, once:
-    /// each must still stand for the schema of entries.
+    /// refused. The receiver gives every schema that entries of the log were written with, once:
+    /// its id must still stand for it.
     pub fn new(
         policy: Policy,
         catalog: Arc<SchemaCatalog>,
         registry: Option<Registry>,
-    ) -> (Self, mpsc::UnboundedReceiver<SchemaId>) {
+    ) -> (Self, mpsc::UnboundedReceiver<WrittenWith>) {
         let (new_ids, ids) = mpsc::unbounded_channel();
         let (entry_schema, seen) = (OnceLock::new(), Mutex::default());
         let takeovers = OnceLock::new();
@@ -62,14 +71,16 @@ impl Ledger {
     }
 
     /// Tells of an id of the log that was not seen before. Our own is known to be good.
-    fn note_entry_id(&self, value: Option<&[u8]>) {
-        let Ok((id, _)) = codec::unframe(value) else { return };
+    fn note_entry_id(&self, record: &engine::Record) {
+        let Ok((id, _)) = codec::unframe(record.value.as_deref()) else { return };
         if self.entry_schema.get() == Some(&id) {
             return;
         }
         if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
             // Nobody listens where there is no registry to ask.
-            let _ = self.new_ids.send(id);
+            let named = record.header(SCHEMA_HEADER).and_then(SchemaFingerprint::parse);
+            let fingerprint = named.unwrap_or_else(|| RecordKind::Entry.schema().fingerprint());
+            let _ = self.new_ids.send(WrittenWith { id, fingerprint });
         }
     }
 
@@ -251,7 +262,7 @@ impl Application for Ledger {
         record: &engine::JournalRecord,
     ) -> Result<Entry, engine::EntryDecodeError> {
         let entry = decode_entry(&self.catalog, &record.record)?;
-        self.note_entry_id(record.record.value.as_deref());
+        self.note_entry_id(&record.record);
         Ok(entry)
     }
 }
