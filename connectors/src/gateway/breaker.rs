@@ -106,6 +106,16 @@ pub enum BreakerState {
     HalfOpen,
 }
 
+impl BreakerLimits {
+    /// The usual ones, but that so many percent of the last calls open it; half of them usually.
+    pub fn opening_at(percent: u32) -> Self {
+        let usual = Self::default();
+        let percent = usize::try_from(percent.clamp(1, 100)).unwrap_or(100);
+        let failures_limit = (usual.calls_counted * percent).div_ceil(100);
+        Self { failures_limit, ..usual }
+    }
+}
+
 impl Default for BreakerLimits {
     fn default() -> Self {
         Self {
@@ -385,5 +395,13 @@ mod tests {
             (12, Step::Well(2), "half-open"),
             (13, Step::Well(3), "half-open"),
         ]);
+    }
+    #[test]
+    fn a_share_of_the_last_calls_opens_it() {
+        let usual = BreakerLimits::default();
+        assert_eq!(BreakerLimits::opening_at(50), usual);
+        for (percent, failures) in [(1, 1), (5, 1), (6, 2), (100, usual.calls_counted)] {
+            assert_eq!(BreakerLimits::opening_at(percent).failures_limit, failures, "{percent} %");
+        }
     }
 }

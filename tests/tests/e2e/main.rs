@@ -40,4 +40,5 @@ mod telemetry;
 mod terminations;
 mod timelines;
 mod transfers;
+mod upgrades;
 mod wallet_changes;

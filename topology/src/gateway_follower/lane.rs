@@ -21,8 +21,6 @@ use super::answer::Provenance;
 use super::outstanding::Outstanding;
 use super::waiting::{Turn, Waiting};
 
-/// What a probe may take beyond its call, so that its answer counts.
-const PROBE_GRACE: Duration = Duration::from_secs(1);
 /// When a resend that cannot be paid for is looked at again: time pays for one in so long.
 const UNPAID_PAUSE: Duration = Duration::from_millis(100);
 
@@ -48,13 +46,12 @@ pub enum Next {
 }
 
 impl Lane {
-    /// An empty lane of a gateway that so many calls may go to, each so long.
-    pub fn new(limit: usize, call_timeout: Duration, now: Instant) -> Self {
-        let probe_time = call_timeout + PROBE_GRACE;
+    /// An empty lane of a gateway that so many calls may go to.
+    pub fn new(limit: usize, breaker: BreakerLimits, now: Instant) -> Self {
         Self {
             first_tries: Waiting::default(),
             resends: Waiting::default(),
-            breaker: Breaker::new(BreakerLimits { probe_time, ..BreakerLimits::default() }),
+            breaker: Breaker::new(breaker),
             budget: RetryBudget::new(RetryLimits::default(), now),
             under_way: 0,
             limit,

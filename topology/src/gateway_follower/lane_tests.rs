@@ -4,8 +4,6 @@ use super::*;
 use schemas::inputs::GatewayOperationKind;
 use schemas::{Amount, Partition};
 
-const CALL: Duration = Duration::from_secs(3);
-
 /// A lane, what is outstanding, and a clock.
 struct World {
     lane: Lane,
@@ -34,7 +32,7 @@ fn request(seq: i32, not_after: i64, operation: GatewayOperationKind) -> Gateway
 impl World {
     fn new(limit: usize) -> Self {
         let now = Instant::now();
-        Self { lane: Lane::new(limit, CALL, now), outstanding: Outstanding::default(), now }
+        Self { lane: Lane::new(limit, BreakerLimits::default(), now), outstanding: Outstanding::default(), now }
     }
 
     fn ask(&mut self, seq: i32, not_after: i64, operation: GatewayOperationKind) {

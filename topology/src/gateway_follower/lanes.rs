@@ -95,7 +95,7 @@ impl Lanes {
     pub(super) fn new(follower: GatewayFollower) -> Self {
         let now = Instant::now();
         let lanes = follower.gateways.iter().map(|gateway| {
-            (Lane::new(gateway.concurrency, gateway.call_timeout, now), Tasks::default())
+            (Lane::new(gateway.concurrency, gateway.breaker_limits(), now), Tasks::default())
         });
         let lanes = lanes.collect();
         let (leaving, left) = mpsc::unbounded_channel();

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use connectors::gateway::breaker::BreakerLimits;
 use connectors::gateway::client::GatewayClient;
 use processors::policy::PlaintextRule;
 use schemas::entry::Entry;
@@ -50,6 +51,8 @@ use crate::wall_clock;
 
 /// How often the checkpoint is written: what is folded again after a kill is at most this old.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+/// What a probe may take beyond its call, so that its answer counts.
+const PROBE_GRACE: Duration = Duration::from_secs(1);
 /// The wait before a result that the log did not take is offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(500);
 
@@ -63,8 +66,17 @@ pub struct ServedGateway {
     pub call_timeout: Duration,
     /// How many calls may be under way.
     pub concurrency: usize,
+    /// How many of the last calls, in percent, open the breaker when they are ill.
+    pub breaker_percent: u32,
     /// Where it is shown how they go.
     pub status: Arc<GatewayStatus>,
+}
+
+impl ServedGateway {
+    fn breaker_limits(&self) -> BreakerLimits {
+        let probe_time = self.call_timeout + PROBE_GRACE;
+        BreakerLimits { probe_time, ..BreakerLimits::opening_at(self.breaker_percent) }
+    }
 }
 
 /// What the follower is made of.

@@ -104,6 +104,17 @@ pub struct GatewaySettings {
     )]
     pub gateway_concurrency: u32,
 
+    /// How many of its last calls, in percent, open its breaker when they are ill: it is left alone
+    /// then for seconds. At 100 only a gateway that fails every call is.
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        env = "HOLDFAST_GATEWAY_BREAKER_PERCENT",
+        default_value_t = 50,
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
+    pub gateway_breaker_percent: u32,
+
     /// How long after its request an operation may be handed to the gateway, in milliseconds.
     #[arg(
         long,
@@ -176,6 +187,7 @@ impl GatewaySettings {
             call_timeout_ms,
             maximum_call_time_ms: call_timeout_ms + CALL_OVERRUN_MS,
             concurrency: self.gateway_concurrency,
+            breaker_percent: self.gateway_breaker_percent,
             key_retention_hours: self.gateway_key_retention_hours,
             inquiry: table::InquiryKind::Authoritative,
             refund_inquiry: table::InquiryKind::Authoritative,

@@ -73,6 +73,9 @@ fn check_times(row: &GatewayRow, report: &mut impl FnMut(&str, &str)) {
     if !(1..=MAX_CONCURRENCY).contains(&row.concurrency) {
         report("concurrency", &format!("write 1 to {MAX_CONCURRENCY}"));
     }
+    if !(1..=100).contains(&row.breaker_percent) {
+        report("breaker_percent", "write 1 to 100");
+    }
     if row.key_retention() <= row.maximum_call_time() {
         let why = "a key must be remembered for longer than a call can go on: raise it";
         report("key_retention_hours", why);

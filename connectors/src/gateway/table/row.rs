@@ -75,6 +75,10 @@ pub struct GatewayRow {
     /// How many calls may be under way at once.
     #[serde(default = "default_concurrency")]
     pub concurrency: u32,
+    /// How many of its last calls, in percent, open its breaker when they are ill. At 100 only a
+    /// gateway that fails every call is left alone.
+    #[serde(default = "default_breaker_percent")]
+    pub breaker_percent: u32,
     /// How long it remembers an idempotency key, in hours.
     #[serde(default = "default_key_retention_hours")]
     pub key_retention_hours: u64,
@@ -216,6 +220,11 @@ fn default_maximum_call_time_ms() -> u64 {
 
 fn default_concurrency() -> u32 {
     256
+}
+
+/// Half: a few declines of an issuer's host do not stop a gateway.
+fn default_breaker_percent() -> u32 {
+    50
 }
 
 fn default_key_retention_hours() -> u64 {
