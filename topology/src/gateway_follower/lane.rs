@@ -47,12 +47,17 @@ pub enum Next {
 
 impl Lane {
     /// An empty lane of a gateway that so many calls may go to.
-    pub fn new(limit: usize, breaker: BreakerLimits, now: Instant) -> Self {
+    pub fn new(
+        limit: usize,
+        breaker: BreakerLimits,
+        retries: RetryLimits,
+        now: Instant,
+    ) -> Self {
         Self {
             first_tries: Waiting::default(),
             resends: Waiting::default(),
             breaker: Breaker::new(breaker),
-            budget: RetryBudget::new(RetryLimits::default(), now),
+            budget: RetryBudget::new(retries, now),
             under_way: 0,
             limit,
         }

@@ -32,7 +32,9 @@ fn request(seq: i32, not_after: i64, operation: GatewayOperationKind) -> Gateway
 impl World {
     fn new(limit: usize) -> Self {
         let now = Instant::now();
-        Self { lane: Lane::new(limit, BreakerLimits::default(), now), outstanding: Outstanding::default(), now }
+        let (breaker, retries) = (BreakerLimits::default(), RetryLimits::default());
+        let lane = Lane::new(limit, breaker, retries, now);
+        Self { lane, outstanding: Outstanding::default(), now }
     }
 
     fn ask(&mut self, seq: i32, not_after: i64, operation: GatewayOperationKind) {

@@ -94,10 +94,8 @@ impl Drop for Place {
 impl Lanes {
     pub(super) fn new(follower: GatewayFollower) -> Self {
         let now = Instant::now();
-        let lanes = follower.gateways.iter().map(|gateway| {
-            (Lane::new(gateway.concurrency, gateway.breaker_limits(), now), Tasks::default())
-        });
-        let lanes = lanes.collect();
+        let lanes = follower.gateways.iter();
+        let lanes = lanes.map(|gateway| (gateway.lane(now), Tasks::default())).collect();
         let (leaving, left) = mpsc::unbounded_channel();
         Self {
             follower: Arc::new(follower),

@@ -215,6 +215,7 @@ fn served(shared: &Arc<Shared>) -> anyhow::Result<Vec<ServedGateway>> {
             call_timeout: row.call_timeout(),
             concurrency: usize::try_from(row.concurrency).unwrap_or(usize::MAX),
             breaker_percent: row.breaker_percent,
+            retry_percent: row.retry_percent,
             status: Arc::clone(status),
         });
     }
