@@ -107,12 +107,18 @@ pub enum BreakerState {
 }
 
 impl BreakerLimits {
-    /// The usual ones, but that so many percent of the last calls open it; half of them usually.
-    pub fn opening_at(percent: u32) -> Self {
+    /// Opened when so many percent of the last calls are ill, for a gateway whose operations wait
+    /// so long for their turn. A gateway that is back is noticed before those that wait for it
+    /// expire: it stays open for a tenth of that at first, and for four fifths at most.
+    pub fn of(percent: u32, operation_window: Duration) -> Self {
         let usual = Self::default();
         let percent = usize::try_from(percent.clamp(1, 100)).unwrap_or(100);
-        let failures_limit = (usual.calls_counted * percent).div_ceil(100);
-        Self { failures_limit, ..usual }
+        Self {
+            failures_limit: (usual.calls_counted * percent).div_ceil(100),
+            open_at_first: operation_window / 10,
+            open_at_most: operation_window * 4 / 5,
+            ..usual
+        }
     }
 }
 
@@ -124,8 +130,6 @@ impl Default for BreakerLimits {
             failures_limit: 10,
             // A restart takes a few seconds.
             open_at_first: Duration::from_secs(1),
-            // Less than an operation's window and far less than a payment's deadline: a gateway
-            // that is back is noticed before those that wait for it expire.
             open_at_most: Duration::from_secs(8),
             probe_time: Duration::from_secs(3),
             probes_needed: 3,
@@ -399,9 +403,13 @@ mod tests {
     #[test]
     fn a_share_of_the_last_calls_opens_it() {
         let usual = BreakerLimits::default();
-        assert_eq!(BreakerLimits::opening_at(50), usual);
+        let window = Duration::from_secs(10);
+        assert_eq!(BreakerLimits::of(50, window), usual);
         for (percent, failures) in [(1, 1), (5, 1), (6, 2), (100, usual.calls_counted)] {
-            assert_eq!(BreakerLimits::opening_at(percent).failures_limit, failures, "{percent} %");
+            assert_eq!(BreakerLimits::of(percent, window).failures_limit, failures, "{percent} %");
         }
+        let quick = BreakerLimits::of(50, Duration::from_secs(1));
+        let expected = (Duration::from_millis(100), Duration::from_millis(800));
+        assert_eq!((quick.open_at_first, quick.open_at_most), expected);
     }
 }

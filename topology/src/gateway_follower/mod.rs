@@ -68,6 +68,8 @@ pub struct ServedGateway {
     pub call_timeout: Duration,
     /// How many calls may be under way.
     pub concurrency: usize,
+    /// How long operations wait for their turn.
+    pub operation_window: Duration,
     /// How many of the last calls, in percent, open the breaker when they are ill.
     pub breaker_percent: u32,
     /// What a first try adds to the retry budget, in percent of a resend.
@@ -80,8 +82,8 @@ impl ServedGateway {
     /// What its lane lets through.
     fn lane(&self, now: Instant) -> Lane {
         let probe_time = self.call_timeout + PROBE_GRACE;
-        let breaker =
-            BreakerLimits { probe_time, ..BreakerLimits::opening_at(self.breaker_percent) };
+        let breaker = BreakerLimits::of(self.breaker_percent, self.operation_window);
+        let breaker = BreakerLimits { probe_time, ..breaker };
         let retries = RetryLimits { percent: self.retry_percent, ..RetryLimits::default() };
         Lane::new(self.concurrency, breaker, retries, now)
     }

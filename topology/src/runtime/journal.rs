@@ -198,6 +198,8 @@ pub(super) fn beyond(from: &[Offset], ends: &[Offset]) -> Option<String> {
 
 /// The gateways of the table, as this process calls them. Reads their secrets.
 fn served(shared: &Arc<Shared>) -> anyhow::Result<Vec<ServedGateway>> {
+    let window_ms = shared.settings.gateway.gateway_operation_window_ms;
+    let operation_window = Duration::from_millis(window_ms);
     let mut served = Vec::new();
     for row in shared.gateways.gateways() {
         let directory = shared.directory.join("gateway-sim");
@@ -214,6 +216,7 @@ fn served(shared: &Arc<Shared>) -> anyhow::Result<Vec<ServedGateway>> {
             client,
             call_timeout: row.call_timeout(),
             concurrency: usize::try_from(row.concurrency).unwrap_or(usize::MAX),
+            operation_window,
             breaker_percent: row.breaker_percent,
             retry_percent: row.retry_percent,
             status: Arc::clone(status),
