@@ -45,13 +45,12 @@ const GATEWAY: &str = "gateway-sim";
 const RIVAL: &str = "rival";
 
 /// Times with which a gateway that fails is given up on, asked and asked again within seconds; and
-/// one that fails many calls, as those of the tests do, is called nevertheless, and again.
-pub const QUICK_GATEWAY: [(&str, &str); 5] = [
+/// one that fails many calls, as those of the tests do, is called nevertheless.
+pub const QUICK_GATEWAY: [(&str, &str); 4] = [
     ("HOLDFAST_GATEWAY_CALL_TIMEOUT_MS", "500"),
     ("HOLDFAST_GATEWAY_OPERATION_WINDOW_MS", "1000"),
     ("HOLDFAST_GATEWAY_INGESTION_WINDOW_MS", "100"),
     ("HOLDFAST_GATEWAY_BREAKER_PERCENT", "100"),
-    ("HOLDFAST_GATEWAY_RETRY_PERCENT", "500"),
 ];
 
 /// An installation.

@@ -2,15 +2,17 @@
 //!
 //! A gateway that fails is asked again, and all that is asked again is more for it to do while it
 //! fails. So resends are paid for: each first try pays in a share of a resend, and a trickle comes
-//! with time, so that a quiet installation can resend as well. A resend that cannot be paid for
-//! waits, outstanding; nothing is answered for it.
+//! with time, so that a quiet installation can resend as well. A resend that was answered as a
+//! healthy gateway answers is paid back, as in the retry quotas of the AWS SDKs: what an outage has
+//! left behind is no burden to a gateway that is back. A resend that cannot be paid for waits,
+//! outstanding; nothing is answered for it.
 //!
 //! Pure: the clock is handed in, and so is what jitter is made of: an id gives the same wait on
 //! every machine and after every restart. (The budget of the crate tower reads the clock itself,
 //! backon and tower's back-off sleep; neither can be a row of a table test.)
 //!
-//! Invariants: there are never more resends than the burst, the shares paid in and the trickle
-//! together; arithmetic is in whole thousandths of a resend.
+//! Invariants: there are never more resends under way or answered ill than the burst, the shares
+//! paid in and the trickle together; arithmetic is in whole thousandths of a resend.
 
 use std::time::Duration;
 
@@ -76,6 +78,11 @@ impl RetryBudget {
         rest.is_some()
     }
 
+    /// A resend was answered as a healthy gateway answers, or was not made after all.
+    pub fn pay_back(&mut self) {
+        self.pay_in(RESEND);
+    }
+
     /// How many resends could be made now.
     pub fn left(&mut self, now: Instant) -> u64 {
         self.advance(now);
@@ -122,8 +129,9 @@ mod tests {
             First,
             Resent,
             Refused,
+            Back,
         }
-        use Step::{First, Refused, Resent};
+        use Step::{Back, First, Refused, Resent};
         // Milliseconds, what happens, resends left.
         let rows = [
             (0, Resent, 2),
@@ -149,6 +157,9 @@ mod tests {
             (59_000, Resent, 1),
             (60_000, Resent, 0),
             (60_000, Refused, 0),
+            // What was answered well has cost nothing.
+            (60_000, Back, 1),
+            (60_000, Resent, 0),
         ];
         let start = Instant::now();
         let mut budget = RetryBudget::new(LIMITS, start);
@@ -157,6 +168,7 @@ mod tests {
             match step {
                 First => budget.note_first_try(now),
                 Resent => assert!(budget.may_resend(now), "row {row}"),
+                Back => budget.pay_back(),
                 Refused => assert!(!budget.may_resend(now), "row {row}"),
             }
             assert_eq!(budget.left(now), left, "row {row}");

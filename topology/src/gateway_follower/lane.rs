@@ -36,28 +36,31 @@ pub struct Lane {
     limit: usize,
 }
 
+/// What a call was let through with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permit {
+    pass: Pass,
+    /// Whether the retry budget paid for it.
+    is_paid: bool,
+}
+
 /// What a lane has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Call this; then [`Lane::leave`] with the pass.
-    Call(Box<Turn>, Pass),
+    /// Call this; then [`Lane::leave`] with the permit.
+    Call(Box<Turn>, Permit),
     /// Nothing now; maybe at this time, if nobody leaves and nothing comes before.
     Wait(Option<Instant>),
 }
 
 impl Lane {
     /// An empty lane of a gateway that so many calls may go to.
-    pub fn new(
-        limit: usize,
-        breaker: BreakerLimits,
-        retries: RetryLimits,
-        now: Instant,
-    ) -> Self {
+    pub fn new(limit: usize, breaker: BreakerLimits, now: Instant) -> Self {
         Self {
             first_tries: Waiting::default(),
             resends: Waiting::default(),
             breaker: Breaker::new(breaker),
-            budget: RetryBudget::new(retries, now),
+            budget: RetryBudget::new(RetryLimits::default(), now),
             under_way: 0,
             limit,
         }
@@ -84,20 +87,24 @@ impl Lane {
             Permission::Granted(pass) => pass,
             Permission::Withheld { until } => return Next::Wait(Some(until)),
         };
-        if let Some(turn) = self.take(outstanding, now) {
+        if let Some((turn, is_paid)) = self.take(outstanding, now) {
             self.under_way += 1;
-            return Next::Call(Box::new(turn), pass);
+            return Next::Call(Box::new(turn), Permit { pass, is_paid });
         }
         self.breaker.give_back(pass);
         Next::Wait((!self.is_empty()).then(|| now + UNPAID_PAUSE))
     }
 
     /// A call has ended; `heard` is what it said of the gateway, none when nothing was called.
-    pub fn leave(&mut self, pass: Pass, heard: Option<Health>, now: Instant) {
+    pub fn leave(&mut self, permit: Permit, heard: Option<Health>, now: Instant) {
         self.under_way -= 1;
         match heard {
-            Some(health) => self.breaker.record(pass, health, now),
-            None => self.breaker.give_back(pass),
+            Some(health) => self.breaker.record(permit.pass, health, now),
+            None => self.breaker.give_back(permit.pass),
+        }
+        // A gateway that does its work may be sent all that waits, as fast as it answers.
+        if permit.is_paid && heard != Some(Health::Ill) {
+            self.budget.pay_back();
         }
     }
 
@@ -138,21 +145,22 @@ impl Lane {
         self.breaker.state(now)
     }
 
-    fn take(&mut self, outstanding: &Outstanding, now: Instant) -> Option<Turn> {
+    /// The next in line, and whether the retry budget paid for it.
+    fn take(&mut self, outstanding: &Outstanding, now: Instant) -> Option<(Turn, bool)> {
         let first = self.first_tries.first_not_after();
         let is_urgent = |resend| first.is_none_or(|first| resend < first);
         if self.resends.first_not_after().is_some_and(is_urgent)
             && let Some(turn) = self.take_resend(outstanding, now)
         {
-            return Some(turn);
+            return Some((turn, true));
         }
         if let Some(turn) = self.first_tries.next(outstanding) {
             if turn.request.operation.moves_money() {
                 self.budget.note_first_try(now);
             }
-            return Some(turn);
+            return Some((turn, false));
         }
-        self.take_resend(outstanding, now)
+        self.take_resend(outstanding, now).map(|turn| (turn, true))
     }
 
     /// A resend, if there is one and it can be paid for.

@@ -32,9 +32,11 @@ fn request(seq: i32, not_after: i64, operation: GatewayOperationKind) -> Gateway
 impl World {
     fn new(limit: usize) -> Self {
         let now = Instant::now();
-        let (breaker, retries) = (BreakerLimits::default(), RetryLimits::default());
-        let lane = Lane::new(limit, breaker, retries, now);
-        Self { lane, outstanding: Outstanding::default(), now }
+        Self {
+            lane: Lane::new(limit, BreakerLimits::default(), now),
+            outstanding: Outstanding::default(),
+            now,
+        }
     }
 
     fn ask(&mut self, seq: i32, not_after: i64, operation: GatewayOperationKind) {
@@ -47,18 +49,18 @@ impl World {
         self.lane.push(&request, of, None);
     }
 
-    /// The sequence of the next call, and its pass.
-    fn call(&mut self) -> Option<(i32, Pass)> {
+    /// The sequence of the next call, and its permit.
+    fn call(&mut self) -> Option<(i32, Permit)> {
         match self.lane.next(&self.outstanding, self.now) {
-            Next::Call(turn, pass) => Some((turn.request.operation_seq, pass)),
+            Next::Call(turn, permit) => Some((turn.request.operation_seq, permit)),
             Next::Wait(_) => None,
         }
     }
 
     /// Makes the next call, which the gateway answers like this.
     fn answered(&mut self, health: Health) -> Option<i32> {
-        let (seq, pass) = self.call()?;
-        self.lane.leave(pass, Some(health), self.now);
+        let (seq, permit) = self.call()?;
+        self.lane.leave(permit, Some(health), self.now);
         Some(seq)
     }
 
@@ -79,12 +81,12 @@ fn a_full_bulkhead_lets_nothing_through_until_somebody_leaves() {
     for seq in 1..=3 {
         world.ask(seq, i64::from(seq), GatewayOperationKind::Inquire);
     }
-    let (first, pass) = world.call().expect("room");
+    let (first, permit) = world.call().expect("room");
     let (second, _) = world.call().expect("room");
     assert_eq!((first, second), (1, 2), "whoever must be called soonest is first");
     assert_eq!(world.call(), None);
     assert_eq!((world.lane.under_way(), world.lane.waiting()), (2, 1));
-    world.lane.leave(pass, Some(Health::Well), world.now);
+    world.lane.leave(permit, Some(Health::Well), world.now);
     assert_eq!(world.call().map(|(seq, _)| seq), Some(3));
     assert_eq!(world.lane.next(&world.outstanding, world.now), Next::Wait(None));
 }
@@ -104,7 +106,7 @@ fn an_open_breaker_keeps_everything_where_it_is_and_half_open_sends_one_probe() 
     assert_eq!(world.lane.waiting(), 4);
     world.now = until;
     let (_, probe) = world.call().expect("a probe");
-    assert!(matches!(probe, Pass::Probe(_)));
+    assert!(matches!(probe.pass, Pass::Probe(_)));
     assert_eq!(world.call(), None, "one at a time");
     world.lane.leave(probe, Some(Health::Ill), world.now);
     assert_eq!(world.call(), None, "open again");
@@ -124,7 +126,10 @@ fn a_probe_that_was_not_called_is_given_back() {
     world.now += BreakerLimits::default().open_at_first;
     let (_, probe) = world.call().expect("a probe");
     world.lane.leave(probe, None, world.now);
-    assert!(matches!(world.call(), Some((_, Pass::Probe(_)))), "the next one is the probe");
+    assert!(
+        matches!(world.call(), Some((_, Permit { pass: Pass::Probe(_), .. }))),
+        "the next one is the probe"
+    );
 }
 
 #[test]
@@ -148,9 +153,7 @@ fn resends_beyond_the_budget_wait_and_hold_nobody_up() {
     for seq in 2..=burst + 2 {
         world.ask(seq, 1, GatewayOperationKind::Submit);
     }
-    for _ in 0..burst {
-        assert!(world.answered(Health::Well).is_some());
-    }
+    let permits: Vec<_> = (0..burst).map(|_| world.call().expect("it is paid for").1).collect();
     let Next::Wait(Some(until)) = world.lane.next(&world.outstanding, world.now) else {
         panic!("the last resend cannot be paid for");
     };
@@ -161,7 +164,15 @@ fn resends_beyond_the_budget_wait_and_hold_nobody_up() {
     assert_eq!(world.answered(Health::Well), Some(1_001));
     assert_eq!(world.answered(Health::Well), None);
     world.now = until;
-    assert!(world.answered(Health::Well).is_some(), "time pays");
+    let (_, paid_by_time) = world.call().expect("time pays");
+    world.ask(burst + 3, 4, GatewayOperationKind::Submit);
+    world.ask(burst + 4, 4, GatewayOperationKind::Submit);
+    world.lane.leave(paid_by_time, Some(Health::Ill), world.now);
+    assert_eq!(world.call(), None, "what is answered ill has cost a resend");
+    world.lane.leave(permits[0], Some(Health::Well), world.now);
+    assert!(world.call().is_some(), "what is answered well is paid back");
+    world.lane.leave(permits[1], None, world.now);
+    assert!(world.call().is_some(), "and so is what was not called");
 }
 
 #[test]

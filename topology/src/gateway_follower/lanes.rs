@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use connectors::gateway::breaker::{BreakerState, Pass};
+use connectors::gateway::breaker::BreakerState;
 use connectors::gateway::classification::Health;
 use schemas::event::GatewayOperationRequested;
 use schemas::inputs::GatewayOutcome;
@@ -20,7 +20,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::answer::{Provenance, when_too_late, when_tried};
-use super::lane::{Lane, Next};
+use super::lane::{Lane, Next, Permit};
 use super::outstanding::Outstanding;
 use super::waiting::Waiting;
 use super::{GatewayFollower, call, offer, report};
@@ -63,7 +63,7 @@ impl Tasks {
 /// A call has ended.
 struct Left {
     lane: usize,
-    pass: Pass,
+    permit: Permit,
     heard: Option<Health>,
 }
 
@@ -94,8 +94,10 @@ impl Drop for Place {
 impl Lanes {
     pub(super) fn new(follower: GatewayFollower) -> Self {
         let now = Instant::now();
-        let lanes = follower.gateways.iter();
-        let lanes = lanes.map(|gateway| (gateway.lane(now), Tasks::default())).collect();
+        let lanes = follower.gateways.iter().map(|gateway| {
+            (Lane::new(gateway.concurrency, gateway.breaker_limits(), now), Tasks::default())
+        });
+        let lanes = lanes.collect();
         let (leaving, left) = mpsc::unbounded_channel();
         Self {
             follower: Arc::new(follower),
@@ -165,15 +167,15 @@ impl Lanes {
         let room = self.room(at);
         let (lane, tasks) = &mut self.gateways[at];
         while tasks.count() < room {
-            let (turn, pass) = match lane.next(outstanding, now) {
-                Next::Call(turn, pass) => (turn, pass),
+            let (turn, permit) = match lane.next(outstanding, now) {
+                Next::Call(turn, permit) => (turn, permit),
                 Next::Wait(until) => {
                     let times = [self.look_again, until];
                     self.look_again = times.into_iter().flatten().min();
                     return;
                 }
             };
-            let left = Some(Left { lane: at, pass, heard: None });
+            let left = Some(Left { lane: at, permit, heard: None });
             let mut place = Place { left, leaving: self.leaving.clone() };
             let (follower, task) = (Arc::clone(&self.follower), tasks.clone());
             let trace = turn.trace.clone();
@@ -235,7 +237,7 @@ impl Lanes {
     }
 
     fn leave(&mut self, left: &Left, now: Instant) {
-        self.gateways[left.lane].0.leave(left.pass, left.heard, now);
+        self.gateways[left.lane].0.leave(left.permit, left.heard, now);
     }
 
     /// How many tasks a lane may have.

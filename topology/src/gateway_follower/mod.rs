@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use connectors::gateway::breaker::BreakerLimits;
 use connectors::gateway::client::GatewayClient;
-use connectors::gateway::retry_budget::RetryLimits;
 use processors::policy::PlaintextRule;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
@@ -37,7 +36,6 @@ use answer::{Provenance, may_send, when_too_late, when_tried};
 use asked::asked;
 pub use checkpoint::Checkpoint;
 use claim::{Claim, Holdings, Meaning};
-use lane::Lane;
 use lanes::{Lanes, Place};
 pub use outstanding::Outstanding;
 pub use status::{GatewayBoard, GatewayStatus};
@@ -72,20 +70,14 @@ pub struct ServedGateway {
     pub operation_window: Duration,
     /// How many of the last calls, in percent, open the breaker when they are ill.
     pub breaker_percent: u32,
-    /// What a first try adds to the retry budget, in percent of a resend.
-    pub retry_percent: u32,
     /// Where it is shown how they go.
     pub status: Arc<GatewayStatus>,
 }
 
 impl ServedGateway {
-    /// What its lane lets through.
-    fn lane(&self, now: Instant) -> Lane {
-        let probe_time = self.call_timeout + PROBE_GRACE;
-        let breaker = BreakerLimits::of(self.breaker_percent, self.operation_window);
-        let breaker = BreakerLimits { probe_time, ..breaker };
-        let retries = RetryLimits { percent: self.retry_percent, ..RetryLimits::default() };
-        Lane::new(self.concurrency, breaker, retries, now)
+    fn breaker_limits(&self) -> BreakerLimits {
+        let limits = BreakerLimits::of(self.breaker_percent, self.operation_window);
+        BreakerLimits { probe_time: self.call_timeout + PROBE_GRACE, ..limits }
     }
 }
 

@@ -218,7 +218,6 @@ fn served(shared: &Arc<Shared>) -> anyhow::Result<Vec<ServedGateway>> {
             concurrency: usize::try_from(row.concurrency).unwrap_or(usize::MAX),
             operation_window,
             breaker_percent: row.breaker_percent,
-            retry_percent: row.retry_percent,
             status: Arc::clone(status),
         });
     }

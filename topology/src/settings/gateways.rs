@@ -115,17 +115,6 @@ pub struct GatewaySettings {
     )]
     pub gateway_breaker_percent: u32,
 
-    /// What each charge or refund that is sent for the first time adds to what may be sent again, in
-    /// percent; 10 a second may be besides.
-    #[arg(
-        long,
-        value_name = "PERCENT",
-        env = "HOLDFAST_GATEWAY_RETRY_PERCENT",
-        default_value_t = 20,
-        value_parser = clap::value_parser!(u32).range(1..=1_000)
-    )]
-    pub gateway_retry_percent: u32,
-
     /// How long after its request an operation may be handed to the gateway, in milliseconds.
     #[arg(
         long,
@@ -199,7 +188,6 @@ impl GatewaySettings {
             maximum_call_time_ms: call_timeout_ms + CALL_OVERRUN_MS,
             concurrency: self.gateway_concurrency,
             breaker_percent: self.gateway_breaker_percent,
-            retry_percent: self.gateway_retry_percent,
             key_retention_hours: self.gateway_key_retention_hours,
             inquiry: table::InquiryKind::Authoritative,
             refund_inquiry: table::InquiryKind::Authoritative,

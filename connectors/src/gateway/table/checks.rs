@@ -13,8 +13,6 @@ use crate::gateway::base_url::BaseUrl;
 const MAX_CALL_MS: u64 = 600_000;
 /// More calls than any process has connections.
 const MAX_CONCURRENCY: u32 = 65_536;
-/// As often as a charge is sent at most, and more.
-const MAX_RETRY_PERCENT: u32 = 1_000;
 /// What Stripe promises.
 const STRIPE_KEY_RETENTION_HOURS: u64 = 24;
 /// Within which Stripe's search finds things as a rule.
@@ -77,9 +75,6 @@ fn check_times(row: &GatewayRow, report: &mut impl FnMut(&str, &str)) {
     }
     if !(1..=100).contains(&row.breaker_percent) {
         report("breaker_percent", "write 1 to 100");
-    }
-    if !(1..=MAX_RETRY_PERCENT).contains(&row.retry_percent) {
-        report("retry_percent", &format!("write 1 to {MAX_RETRY_PERCENT}"));
     }
     if row.key_retention() <= row.maximum_call_time() {
         let why = "a key must be remembered for longer than a call can go on: raise it";

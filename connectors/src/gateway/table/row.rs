@@ -79,10 +79,6 @@ pub struct GatewayRow {
     /// gateway that fails every call is left alone.
     #[serde(default = "default_breaker_percent")]
     pub breaker_percent: u32,
-    /// What each charge or refund that is sent for the first time adds to what may be sent again,
-    /// in percent.
-    #[serde(default = "default_retry_percent")]
-    pub retry_percent: u32,
     /// How long it remembers an idempotency key, in hours.
     #[serde(default = "default_key_retention_hours")]
     pub key_retention_hours: u64,
@@ -229,11 +225,6 @@ fn default_concurrency() -> u32 {
 /// Half: a few declines of an issuer's host do not stop a gateway.
 fn default_breaker_percent() -> u32 {
     50
-}
-
-/// A fifth more for the gateway to do than without.
-fn default_retry_percent() -> u32 {
-    20
 }
 
 fn default_key_retention_hours() -> u64 {

@@ -104,7 +104,6 @@ fn every_fault_names_its_row_and_field_and_says_what_to_change() {
         ),
         ("call_timeout_ms = 10_000", "concurrency = 0", "concurrency: write 1 to 65536"),
         ("call_timeout_ms = 10_000", "breaker_percent = 0", "breaker_percent: write 1 to 100"),
-        ("call_timeout_ms = 10_000", "retry_percent = 0", "retry_percent: write 1 to 1000"),
         ("call_timeout_ms = 10_000", "key_retention_hours = 0", "key_retention_hours: a key must"),
         (
             "call_timeout_ms = 10_000",
