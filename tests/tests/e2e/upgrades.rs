@@ -6,7 +6,7 @@
 //! gateway had charged those and had not answered yet.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ const SETTLED: [(&str, &str); 3] =
     [("v1-completed", "completed"), ("v1-declined", "failed"), ("v1-in-doubt", "completed")];
 const UNDER_WAY: [&str; 2] = ["v1-under-way-1", "v1-under-way-2"];
 /// A broker, a registry, two processes, and stores that are made anew.
-const READY_BOUND: Duration = Duration::from_secs(180);
+const READY_BOUND: Duration = Duration::from_mins(3);
 const SETTLED_BOUND: Duration = Duration::from_mins(1);
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_of_the_release_before_are_known_finished_and_clean() {
@@ -50,8 +50,8 @@ async fn payments_of_the_release_before_are_known_finished_and_clean() {
     }
     eventually(SETTLED_BOUND, "what was under way is completed", async || {
         let known = caller.get(&path).await.expect(200).body;
-        let is_completed = |it: &&str| payment(&known, it)["status"] == "completed";
-        if UNDER_WAY.iter().all(|it| is_completed(&it)) { Ok(()) } else { Err(known.to_string()) }
+        let is_completed = |it| payment(&known, it)["status"] == "completed";
+        if UNDER_WAY.into_iter().all(is_completed) { Ok(()) } else { Err(known.to_string()) }
     })
     .await;
     // The same key is the same payment, across releases.
@@ -79,7 +79,7 @@ fn unpack(directory: &Path) {
 }
 
 /// `holdfast dev` in this directory, and the base of its API.
-fn start(directory: &Path, state: &PathBuf) -> (RunningChild, String) {
+fn start(directory: &Path, state: &Path) -> (RunningChild, String) {
     let ports = [new_port(), new_port(), new_port()];
     let [api, metrics, gateway] = ports.map(|port| port.to_string());
     let child = RunningChild::spawn(&ChildSpec {
