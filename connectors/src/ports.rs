@@ -7,11 +7,15 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use schemas::entry::Decision;
-use schemas::inputs::{Command, Operation};
-use schemas::read_model::{DepositRow, PaymentRow, PaymentStatus, WalletMovement, WalletRow};
+use schemas::inputs::{Command, GatewayResult, Operation};
+use schemas::read_model::{
+    DepositRow, PaymentRow, PaymentStatus, RefundRow, SuspenseRow, TransferCreditRow, TransferRow,
+    WalletMovement, WalletRow, WithdrawalRow,
+};
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
-    DepositId, GatewayName, Partition, PaymentId, Position, Timestamp, UserId, WalletId,
+    DepositId, GatewayName, Offset, Partition, PaymentId, Position, RefundId, Timestamp,
+    TransferId, UserId, WalletId, WithdrawalId,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -55,6 +59,66 @@ pub enum AppendError {
     NotReady(String),
 }
 
+/// Where what gateways say unasked goes in.
+pub trait GatewayResults: Send + Sync {
+    /// Appends a result to the shard of its wallet. `Ok` means durable; the same result may be
+    /// appended again, it counts once.
+    ///
+    /// # Errors
+    /// Within a bounded time, when the log did not confirm or its queue is full.
+    fn append(&self, result: GatewayResult) -> PortFuture<'_, Result<(), AppendError>>;
+
+    /// A wallet id of nobody, on the shard that would know this payment: routes what is said of a
+    /// payment that no view has.
+    fn stand_in(&self, payment: PaymentId) -> WalletId;
+}
+
+/// How the calls to gateways go in this process.
+pub trait GatewayStates: Send + Sync {
+    /// Of this gateway; none in a process that does not call it.
+    fn traffic(&self, gateway: &GatewayName) -> Option<GatewayTraffic>;
+}
+
+/// How the calls to one gateway go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GatewayTraffic {
+    /// Whether it is called.
+    pub breaker: BreakerWord,
+    /// Until when it is not called; none when it is.
+    pub open_until: Option<Timestamp>,
+    /// Calls under way.
+    pub under_way: usize,
+    /// How many may be.
+    pub limit: usize,
+    /// Operations that wait to be called.
+    pub waiting: usize,
+}
+
+/// The state of a breaker, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerWord {
+    /// The gateway is called.
+    Closed,
+    /// It is not.
+    Open,
+    /// It is called once in a while, to see.
+    HalfOpen,
+}
+
+impl BreakerWord {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    /// The word in answers and labels.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
 /// What the ledger decided about one request, once the local view shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOutcome {
@@ -75,12 +139,50 @@ pub trait Views: Send + Sync {
     /// A deposit.
     fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, ViewError>;
 
+    /// A withdrawal.
+    fn withdrawal(&self, id: WithdrawalId) -> Result<Option<WithdrawalRow>, ViewError>;
+
+    /// A refund.
+    fn refund(&self, id: RefundId) -> Result<Option<RefundRow>, ViewError>;
+
+    /// The refunds of a payment, the oldest first.
+    fn refunds(&self, payment: &PaymentRow) -> Result<Vec<RefundRow>, ViewError>;
+
+    /// A transfer, as its sender's shard has it.
+    fn transfer(&self, id: TransferId) -> Result<Option<TransferRow>, ViewError>;
+
+    /// The receiver's side of a transfer, once it was credited there.
+    fn transfer_credit(&self, id: TransferId) -> Result<Option<TransferCreditRow>, ViewError>;
+
+    /// Transfers that hold money of this wallet, newest first by (created at, id).
+    fn held_transfers(
+        &self,
+        wallet: WalletId,
+        page: PageRequest<(Timestamp, TransferId)>,
+    ) -> Result<Page<TransferRow, (Timestamp, TransferId)>, ViewError>;
+
+    /// Bookings of the suspense accounts, newest first: of one wallet, or of all.
+    fn suspense(
+        &self,
+        wallet: Option<WalletId>,
+        page: PageRequest<SuspenseKey>,
+    ) -> Result<Page<SuspenseRow, SuspenseKey>, ViewError>;
+
+    /// The numbers of a wallet as they stood; none before its opening.
+    fn numbers(&self, wallet: WalletId, as_of: AsOf) -> Result<Option<WalletMovement>, ViewError>;
+
+    /// Shard time of the latest entry that the views have applied since this process started.
+    fn shard_time(&self, partition: Partition) -> Option<Timestamp>;
+
     /// Payments, newest first by (created at, id).
     fn payments(
         &self,
         filter: &PaymentFilter,
         page: PageRequest<(Timestamp, PaymentId)>,
     ) -> Result<Page<PaymentRow, (Timestamp, PaymentId)>, ViewError>;
+
+    /// Payments at this gateway of which nobody knows whether it charged.
+    fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError>;
 
     /// The entries that changed a payment up to its row, the oldest first; of very many the newest.
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError>;
@@ -131,6 +233,27 @@ pub struct PaymentFilter {
     pub created_from: Option<Timestamp>,
     /// Created before this time.
     pub created_to: Option<Timestamp>,
+}
+
+/// What a booking of a suspense account is listed by: its time, its entry, and which of the entry.
+pub type SuspenseKey = (Timestamp, Position, u32);
+
+/// A point in the history of a wallet; what happened at that point counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// After the entry at this offset of its shard's journal.
+    Offset(Offset),
+    /// After everything of this time and before.
+    Time(Timestamp),
+}
+
+/// Payments in doubt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// The rows, in no order.
+    pub payments: Vec<PaymentRow>,
+    /// Whether these are all: of very many only a part is read.
+    pub are_all: bool,
 }
 
 /// Which part of a list.

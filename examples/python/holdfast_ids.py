@@ -51,9 +51,26 @@ def deposit_id(tenant, wallet, key):
     return derived_id(tenant, "deposit", wallet, key, murmur2(wallet.encode()))
 
 
+def withdrawal_id(tenant, wallet, key):
+    return derived_id(tenant, "withdrawal", wallet, key, murmur2(wallet.encode()))
+
+
+def transfer_id(tenant, sending_wallet, key):
+    return derived_id(tenant, "transfer", sending_wallet, key, murmur2(sending_wallet.encode()))
+
+
+def refund_id(tenant, payment, key):
+    return derived_id(tenant, "refund", payment, key, int(payment[-8:], 16))
+
+
 def attempt_id(tenant, payment, number):
     routing_hash = int(payment[-8:], 16)
     return derived_id(tenant, "attempt", payment, str(number), routing_hash)
+
+
+def unwanted_charge_refund_id(tenant, payment, attempt):
+    """The refund that the ledger itself asks for, of a charge that nobody wants."""
+    return derived_id(tenant, "unwanted-charge", attempt, "1", int(payment[-8:], 16))
 
 
 def partition(wallet, partitions):

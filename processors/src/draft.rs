@@ -64,7 +64,7 @@ impl From<StateError> for Refusal {
 }
 
 /// What a decision found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Draft {
     pub decision: Decision,
     pub events: Vec<Event>,
@@ -113,6 +113,34 @@ impl Draft {
     /// Takes back a pending transfer.
     pub fn release(&mut self, from: &Account, to: &Account, money: Money) {
         self.movement(Layer::Pending, from, to, money.currency(), -money.amount().minor());
+    }
+
+    /// What was to come into one account will come into another. Whose it is meanwhile stays.
+    pub fn redirect(&mut self, from: &Account, to: &Account, money: Money) {
+        let amount = money.amount().minor();
+        for (account, amount) in [(from, -amount), (to, amount)] {
+            self.postings.push(Posting {
+                account: account.clone(),
+                currency: money.currency(),
+                layer: Layer::Pending,
+                side: Side::Credit,
+                amount,
+            });
+        }
+    }
+
+    /// Sets a timer, or cancels it when there is no due time.
+    pub fn timer(&mut self, timer_id: String, generation: i64, due: Option<Timestamp>) {
+        self.timers.push(TimerChange { timer_id, generation, due });
+    }
+
+    /// Whether every account has room for what was drafted so far.
+    pub fn fits(&self, state: &dyn ReadLedger) -> Result<bool, StateError> {
+        match balances_after(state, &self.postings) {
+            Ok(_) => Ok(true),
+            Err(StateError::Contradiction(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn movement(

@@ -4,13 +4,17 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use schemas::account::Account;
 use schemas::inputs::Envelope;
+use schemas::read_model::WalletStatus;
 use schemas::{
-    Amount, AmountInvalid, Currency, ErrorCode, IdempotencyKey, Sealed, TenantId, WalletId,
+    Amount, AmountInvalid, Currency, ErrorCode, IdempotencyKey, Money, Sealed, TenantId, WalletId,
 };
 
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
 use crate::policy::PlaintextRule;
+use crate::state::ReadLedger;
+use crate::wallet::Wallet;
 
 pub(crate) fn parse<T: FromStr>(name: &str, text: &str) -> Result<T, Rejection>
 where
@@ -130,6 +134,65 @@ pub(crate) fn same_currency(wallet: Currency, asked: Currency) -> Result<(), Rej
 
 pub(crate) fn deadline_passed(envelope: &Envelope, ctx: &DecideContext<'_>) -> bool {
     envelope.deadline.is_some_and(|deadline| ctx.at > deadline)
+}
+
+/// A request that is handled after its deadline changes nothing.
+pub(crate) fn in_time(envelope: &Envelope, ctx: &DecideContext<'_>) -> Result<(), Rejection> {
+    if deadline_passed(envelope, ctx) {
+        return Err(Rejection::of(ErrorCode::DeadlineExceeded));
+    }
+    Ok(())
+}
+
+/// The longest evidence, in bytes.
+const MAX_EVIDENCE_BYTES: usize = 4 << 10;
+/// The longest name that a gateway may have for something, in bytes.
+const MAX_GATEWAY_REFERENCE_BYTES: usize = 128;
+/// The longest name of an actor, in bytes.
+const MAX_ACTOR_BYTES: usize = 128;
+
+/// A person who decides says who he is and how he knows.
+pub(crate) fn accountable(
+    envelope: &Envelope,
+    evidence: Option<&Sealed>,
+    gateway_reference: &str,
+    ctx: &DecideContext<'_>,
+) -> Result<(), Rejection> {
+    text("actor", &envelope.actor, 1..=MAX_ACTOR_BYTES)?;
+    text("gateway_reference", gateway_reference, 0..=MAX_GATEWAY_REFERENCE_BYTES)?;
+    if evidence.is_none() {
+        let detail = "field evidence: say how it is known";
+        return Err(Rejection::because(ErrorCode::FieldInvalid, detail));
+    }
+    sealed("evidence", evidence, MAX_EVIDENCE_BYTES, ctx)
+}
+
+/// The wallet takes new debits.
+pub(crate) fn takes_debits(wallet: &Wallet) -> Result<(), Rejection> {
+    match wallet.status {
+        WalletStatus::Active => Ok(()),
+        WalletStatus::Frozen => Err(Rejection::of(ErrorCode::WalletFrozen)),
+        WalletStatus::Closed => Err(Rejection::of(ErrorCode::WalletClosed)),
+    }
+}
+
+/// The wallet has so much to spend.
+pub(crate) fn available(
+    state: &dyn ReadLedger,
+    wallet: &Wallet,
+    money: Money,
+) -> Result<(), Refusal> {
+    let balances = state.account(&Account::Wallet(wallet.id), money.currency())?.balances;
+    missing_funds(balances.available(), money).map_or(Ok(()), |rejection| Err(rejection.into()))
+}
+
+/// Why so much is too little, if it is.
+pub(crate) fn missing_funds(available: i64, money: Money) -> Option<Rejection> {
+    let (amount, currency) = (money.amount().minor(), money.currency());
+    (available < amount).then(|| {
+        let detail = format!("{available} {currency} available, {amount} needed");
+        Rejection::because(ErrorCode::InsufficientFunds, detail)
+    })
 }
 
 /// The answer to a key that was used before: the same request is a replay, another is refused.

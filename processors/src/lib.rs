@@ -5,23 +5,36 @@
 //! with [`DecideContext`]; where state is kept is not known here. A payment is decided in
 //! `payment/decide.rs`, a gateway's answer in `payment/results.rs`.
 
+mod adoption;
+mod attempt;
 pub mod audit;
 mod draft;
 mod field;
 mod ledger;
+#[cfg(test)]
+mod model_tests;
+mod orphan;
 pub mod payment;
 pub mod policy;
 pub mod projection;
+pub mod rail;
 #[cfg(test)]
 mod random;
+pub mod refund;
 #[cfg(test)]
 mod scenario;
 mod state;
+pub mod story;
+mod suspense;
+mod timer;
+pub mod transfer;
 pub mod wallet;
 
 pub use draft::DecideContext;
-pub use ledger::{decide, evolve, key_of, payment_of};
+pub use ledger::{decide, evolve, key_of, payment_of, refund_of};
+pub use orphan::Orphan;
 pub use state::{
-    AccountState, Deposit, MemoryLedger, ROW_VERSION, ReadLedger, StateError, WriteLedger,
-    decode_row, encode_row,
+    AccountState, MemoryLedger, ROW_VERSION, ReadLedger, StateError, WriteLedger, decode_row,
+    encode_row,
 };
+pub use timer::TimerSubject;

@@ -9,10 +9,10 @@ use schemas::WalletId;
 use schemas::account::Account;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
-use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
+use schemas::inputs::GatewayOutcome;
 
 use crate::projection::tests::{Rows, assert_saga_is};
-use crate::scenario::{Scenario, decline, not_sent, success, unknown};
+use crate::scenario::{Scenario, charge_of, decline, not_sent, success, unknown};
 use crate::{MemoryLedger, evolve};
 
 const USERS: [&str; 3] = ["ann", "ben", "cid"];
@@ -36,6 +36,12 @@ enum Step {
         request: usize,
         outcome: u8,
     },
+    /// The gateway tells of the first attempt of a payment that may not have been asked for.
+    Tell {
+        user: usize,
+        key: u8,
+        outcome: u8,
+    },
     FireTimer,
     Wait {
         seconds: u16,
@@ -52,6 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(user, amount, key)| Step::Pay { user, amount, key }),
         8 => (any::<usize>(), 0..7u8)
             .prop_map(|(request, outcome)| Step::Answer { request, outcome }),
+        2 => (0..USERS.len(), 0..12u8, 0..7u8)
+            .prop_map(|(user, key, outcome)| Step::Tell { user, key, outcome }),
         5 => Just(Step::FireTimer),
         2 => (0..90u16).prop_map(|seconds| Step::Wait { seconds }),
     ]
@@ -59,12 +67,12 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn outcome(number: u8, request: &GatewayOperationRequested) -> GatewayOutcome {
     let amount = request.amount.minor();
-    match (number, request.operation) {
+    match (number, request.operation.moves_money()) {
         (0 | 1, _) => success(amount),
         (2, _) => decline(),
-        (3, GatewayOperationKind::Submit) => not_sent(),
-        (4, GatewayOperationKind::Submit) => GatewayOutcome::ExpiredUnsent {},
-        (3 | 4, GatewayOperationKind::Inquire) => GatewayOutcome::NotFound {},
+        (3, true) => not_sent(),
+        (4, true) => GatewayOutcome::ExpiredUnsent {},
+        (3 | 4, false) => GatewayOutcome::NotFound {},
         (5, _) => success(amount + 1),
         _ => unknown(),
     }
@@ -86,6 +94,11 @@ fn apply(scenario: &mut Scenario, step: &Step, requests: &mut Vec<GatewayOperati
                 let outcome = outcome(*number, &request);
                 scenario.answer(&request, outcome)
             })
+        }
+        Step::Tell { user, key, outcome: number } => {
+            let charge = charge_of(USERS[*user], &format!("p{key}"), 500);
+            let outcome = outcome(*number, &charge);
+            Some(scenario.notify(&charge, outcome))
         }
         Step::FireTimer => scenario.fire_next(),
         Step::Wait { seconds } => {

@@ -3,6 +3,8 @@
 //! Not a mock: decide and evolve run as in production, on [`MemoryLedger`]. Timers are kept here as
 //! the engine keeps them.
 
+mod requests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,41 +12,61 @@ use schemas::account::{Account, Balances};
 use schemas::entry::{Entry, Input, InputBody, Source, Verdict};
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{
-    Command, CommandBody, Deposit, Envelope, GatewayOperationKind, GatewayOutcome, GatewayResult,
-    OpenWallet, Operation, OperationBody, Pay,
+    Command, GatewayOperationKind, GatewayOutcome, GatewayResult, Operation, TransferLeg,
 };
-use schemas::{
-    ByteString, Currency, DepositId, EntryHash, IdempotencyKey, Partition, PartitionCount,
-    PaymentId, SchemaId, TenantId, Timestamp, Topic, WalletId, WalletLabel,
-};
+use schemas::{ByteString, EntryHash, Partition, PartitionCount, SchemaId, Timestamp, Topic};
 
-use crate::policy::{GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy};
+use crate::policy::{
+    GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy, TransferTimes,
+};
 use crate::{DecideContext, MemoryLedger, ReadLedger, decide, evolve};
+
+pub(crate) use requests::{
+    NOT_FOUND, cancel, change, charge_of, decline, deposit, failure_code, limit, names, not_sent,
+    open_wallet, pay, payment_of, refund, refund_of, resolve, resolve_refund, reverse_deposit,
+    reverse_withdrawal, success, transfer, transfer_of, unknown, unwanted_of, usd, wallet_of,
+    withdraw,
+};
 
 pub(crate) const GATEWAY: &str = "simulator";
 
+/// A gateway of tests.
+pub(crate) fn gateway(name: &str) -> GatewayPolicy {
+    GatewayPolicy {
+        name: name.parse().expect("valid"),
+        key_retention: Duration::from_hours(24),
+        maximum_call_time: Duration::from_secs(5),
+        ingestion_window: Duration::from_secs(1),
+        inquiry: InquiryKind::Authoritative,
+        refund_inquiry: InquiryKind::Authoritative,
+    }
+}
+
 /// The policy of tests: round numbers.
 pub(crate) fn policy() -> Policy {
+    let times = PaymentTimes {
+        operation_window: Duration::from_secs(10),
+        answer_grace: Duration::from_secs(2),
+        resend_backoff: Duration::from_secs(1),
+        resend_backoff_limit: Duration::from_secs(30),
+        submits_limit: 3,
+        inquiry_backoff: Duration::from_secs(1),
+        inquiry_backoff_limit: Duration::from_mins(5),
+        total_deadline: Duration::from_mins(10),
+        review_after: Duration::from_hours(1),
+        review_inquiry_interval: Duration::from_hours(6),
+    };
     Policy {
         version: 1,
         partitions: PartitionCount::try_from(1).expect("valid"),
         plaintext: PlaintextRule::Allowed,
-        gateways: vec![GatewayPolicy {
-            name: GATEWAY.parse().expect("valid"),
-            key_retention: Duration::from_hours(24),
-            maximum_call_time: Duration::from_secs(5),
-            ingestion_window: Duration::from_secs(1),
-            inquiry: InquiryKind::Authoritative,
-        }],
-        payment: PaymentTimes {
-            operation_window: Duration::from_secs(10),
-            answer_grace: Duration::from_secs(2),
-            resend_backoff: Duration::from_secs(1),
-            resend_backoff_limit: Duration::from_secs(30),
-            submits_limit: 3,
-            inquiry_backoff: Duration::from_secs(1),
-            inquiry_backoff_limit: Duration::from_mins(5),
-            total_deadline: Duration::from_mins(10),
+        gateways: vec![gateway(GATEWAY)],
+        routes: Vec::new(),
+        payment: times.clone(),
+        refund: times,
+        transfer: TransferTimes {
+            leg_backoff: Duration::from_secs(1),
+            leg_backoff_limit: Duration::from_mins(1),
         },
     }
 }
@@ -57,6 +79,7 @@ pub(crate) struct Scenario {
     pub now: Timestamp,
     /// Timer id to (due, generation).
     pub timers: BTreeMap<String, (Timestamp, i64)>,
+    pub partition: Partition,
     next_offset: i64,
 }
 
@@ -68,6 +91,7 @@ impl Scenario {
             journal: Vec::new(),
             now: Timestamp::from_millis(1_000_000),
             timers: BTreeMap::new(),
+            partition: Partition::new(0).expect("valid"),
             next_offset: 0,
         }
     }
@@ -87,7 +111,7 @@ impl Scenario {
             seq: i64::try_from(self.journal.len()).expect("short") + 1,
             prev_hash: EntryHash::from([0; 32]),
             source,
-            partition: Partition::new(0).expect("valid"),
+            partition: self.partition,
             policy: &self.policy,
         };
         let before = self.ledger.clone();
@@ -115,7 +139,8 @@ impl Scenario {
     pub fn input(&mut self, topic: Topic, body: InputBody) -> Entry {
         let offset = self.next_offset;
         self.next_offset += 1;
-        self.handle(Source::Input { topic: topic.label().to_owned(), partition: 0, offset }, body)
+        let (topic, partition) = (topic.label().to_owned(), self.partition.number());
+        self.handle(Source::Input { topic, partition, offset }, body)
     }
 
     pub fn command(&mut self, command: Command) -> Entry {
@@ -165,8 +190,40 @@ impl Scenario {
             evidence: None,
             observed_at: self.now,
             correlation_id: request.correlation_id.clone(),
+            notification_id: String::new(),
         };
         self.input(Topic::GatewayResults, InputBody::GatewayResult(result))
+    }
+
+    /// The gateway says unasked what became of what was requested.
+    pub fn notify(
+        &mut self,
+        request: &GatewayOperationRequested,
+        outcome: GatewayOutcome,
+    ) -> Entry {
+        let is_refund = request.operation.is_of_refund();
+        let operation = if is_refund {
+            GatewayOperationKind::NotifyRefund
+        } else {
+            GatewayOperationKind::Notify
+        };
+        let request = GatewayOperationRequested { operation_seq: 0, operation, ..request.clone() };
+        self.answer(&request, outcome)
+    }
+
+    /// Every leg that was asked for so far, the first one first.
+    pub fn legs(&self) -> Vec<TransferLeg> {
+        let events = self.journal.iter().flat_map(|entry| &entry.events);
+        let legs = events.filter_map(|event| match event {
+            Event::TransferLegRequested(event) => Some(event.leg.clone()),
+            _ => None,
+        });
+        legs.collect()
+    }
+
+    /// A leg arrives.
+    pub fn leg(&mut self, leg: TransferLeg) -> Entry {
+        self.input(Topic::Transfers, InputBody::TransferLeg(leg))
     }
 
     /// The gateway answers the latest request.
@@ -189,6 +246,12 @@ impl Scenario {
         self.now = self.now.max(due);
         let source = Source::Timer { timer_id: id, generation, due };
         Some(self.handle(source, InputBody::TimerFired {}))
+    }
+
+    /// Posted in suspense.
+    pub fn suspense(&self) -> i64 {
+        let account = Account::Suspense;
+        self.ledger.account(&account, usd()).expect("memory").balances.posted()
     }
 
     pub fn balances(&self, user: &str) -> Balances {
@@ -214,127 +277,4 @@ fn assert_well_formed(entry: &Entry) {
     if entry.decision.verdict != Verdict::Accepted {
         assert!(entry.events.is_empty() && entry.postings.is_empty() && entry.timers.is_empty());
     }
-}
-
-pub(crate) fn usd() -> Currency {
-    "USD".parse().expect("valid")
-}
-
-pub(crate) fn wallet_of(user: &str) -> WalletId {
-    let user = user.parse().expect("valid");
-    WalletId::derive(&TenantId::default_tenant(), &user, usd(), &WalletLabel::main())
-}
-
-pub(crate) fn payment_of(user: &str, key: &str) -> PaymentId {
-    let key: IdempotencyKey = key.parse().expect("valid");
-    PaymentId::derive(&TenantId::default_tenant(), wallet_of(user), &key)
-}
-
-fn envelope(key: &str) -> Envelope {
-    Envelope {
-        command_id: "command".to_owned(),
-        tenant: "default".to_owned(),
-        idempotency_key: key.to_owned(),
-        correlation_id: "correlation".to_owned(),
-        actor: "test".to_owned(),
-        deadline: None,
-    }
-}
-
-pub(crate) fn open_wallet(user: &str) -> Operation {
-    Operation {
-        envelope: envelope(""),
-        body: OperationBody::OpenWallet(OpenWallet {
-            wallet_id: wallet_of(user).to_string(),
-            user_id: user.to_owned(),
-            currency: "USD".to_owned(),
-            label: "main".to_owned(),
-        }),
-    }
-}
-
-pub(crate) fn deposit(user: &str, amount: i64, key: &str) -> Operation {
-    let tenant = TenantId::default_tenant();
-    let parsed = key.parse().expect("valid");
-    Operation {
-        envelope: envelope(key),
-        body: OperationBody::Deposit(Deposit {
-            deposit_id: DepositId::derive(&tenant, wallet_of(user), &parsed).to_string(),
-            wallet_id: wallet_of(user).to_string(),
-            amount,
-            currency: "USD".to_owned(),
-            rail: "sepa".to_owned(),
-            reference: key.to_owned(),
-        }),
-    }
-}
-
-pub(crate) fn pay(user: &str, amount: i64, key: &str) -> Command {
-    Command {
-        envelope: envelope(key),
-        body: CommandBody::Pay(Pay {
-            payment_id: payment_of(user, key).to_string(),
-            wallet_id: wallet_of(user).to_string(),
-            amount,
-            currency: "USD".to_owned(),
-            gateway: None,
-            service_id: None,
-            description: None,
-            metadata: None,
-        }),
-    }
-}
-
-pub(crate) fn success(amount: i64) -> GatewayOutcome {
-    GatewayOutcome::Succeeded {
-        gateway_reference: "ch_1".to_owned(),
-        amount,
-        currency: "USD".to_owned(),
-    }
-}
-
-pub(crate) fn decline() -> GatewayOutcome {
-    GatewayOutcome::Declined { decline_code: "do_not_honor".into(), message: "No.".into() }
-}
-
-pub(crate) fn unknown() -> GatewayOutcome {
-    GatewayOutcome::OutcomeUnknown { reason: "time-out".to_owned() }
-}
-
-pub(crate) fn not_sent() -> GatewayOutcome {
-    GatewayOutcome::NotSent { reason: "refused".to_owned() }
-}
-
-/// The names of an entry's events, for tables.
-pub(crate) fn names(entry: &Entry) -> Vec<&'static str> {
-    let name = |event: &Event| match event {
-        Event::WalletOpened(_) => "WalletOpened",
-        Event::DepositRecorded(_) => "DepositRecorded",
-        Event::PaymentRequested(_) => "PaymentRequested",
-        Event::HoldPlaced(_) => "HoldPlaced",
-        Event::HoldPosted(_) => "HoldPosted",
-        Event::HoldVoided(_) => "HoldVoided",
-        Event::AttemptStarted(_) => "AttemptStarted",
-        Event::GatewayOperationRequested(event) => match event.operation {
-            GatewayOperationKind::Submit => "SubmitRequested",
-            GatewayOperationKind::Inquire => "InquiryRequested",
-        },
-        Event::GatewayOperationAnswered(_) => "Answered",
-        Event::ResendScheduled(_) => "ResendScheduled",
-        Event::PaymentInDoubt(_) => "PaymentInDoubt",
-        Event::PaymentCompleted(_) => "PaymentCompleted",
-        Event::PaymentFailed(_) => "PaymentFailed",
-        Event::DiscrepancyRecorded(_) => "DiscrepancyRecorded",
-    };
-    entry.events.iter().map(name).collect()
-}
-
-/// The code of the failure in an entry; empty when there is none.
-pub(crate) fn failure_code(entry: &Entry) -> &str {
-    for event in &entry.events {
-        if let Event::PaymentFailed(event) = event {
-            return &event.code;
-        }
-    }
-    ""
 }

@@ -6,15 +6,19 @@
 use std::collections::BTreeMap;
 
 use schemas::account::{Account, Balances};
-use schemas::{Currency, DepositId, Fingerprint, PaymentId, RailName, WalletId};
+use schemas::{Currency, OperationId, PaymentId, RailName, RefundId, TransferId, WalletId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::orphan::Orphan;
 use crate::payment::Payment;
+use crate::rail::{FactId, RailFact};
+use crate::refund::Refund;
+use crate::transfer::{Receipt, Transfer};
 use crate::wallet::Wallet;
 
 /// The version of the byte form of every row. A store of another version is rebuilt.
-pub const ROW_VERSION: u8 = 2;
+pub const ROW_VERSION: u8 = 3;
 
 /// The state could not be read, or contradicts an entry. Never the fault of an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,21 +43,6 @@ pub struct AccountState {
     pub version: i64,
 }
 
-/// A deposit that was recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deposit {
-    /// Which.
-    pub id: DepositId,
-    /// Into which wallet.
-    pub wallet_id: WalletId,
-    /// How it arrived.
-    pub rail: RailName,
-    /// The rail's own name of it.
-    pub reference: String,
-    /// What makes a retry the same request.
-    pub fingerprint: Fingerprint,
-}
-
 /// State, read only.
 pub trait ReadLedger {
     /// A wallet.
@@ -65,16 +54,34 @@ pub trait ReadLedger {
     /// A payment.
     fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StateError>;
 
-    /// A deposit.
-    fn deposit(&self, id: DepositId) -> Result<Option<Deposit>, StateError>;
+    /// A refund.
+    fn refund(&self, id: RefundId) -> Result<Option<Refund>, StateError>;
 
-    /// The deposit that bears this reference of a rail in this wallet.
-    fn deposit_by_reference(
+    /// A transfer, at its sender.
+    fn transfer(&self, id: TransferId) -> Result<Option<Transfer>, StateError>;
+
+    /// What became of a transfer at its receiver.
+    fn receipt(&self, id: TransferId) -> Result<Option<Receipt>, StateError>;
+
+    /// A deposit or a withdrawal.
+    fn rail_fact(&self, id: FactId) -> Result<Option<RailFact>, StateError>;
+
+    /// Whether a deposit or a withdrawal of this wallet bears this reference of a rail.
+    fn is_recorded(
         &self,
         wallet: WalletId,
         rail: &RailName,
         reference: &str,
-    ) -> Result<Option<DepositId>, StateError>;
+    ) -> Result<bool, StateError>;
+
+    /// The version of the configuration that the shard adopted last; 0 before the first.
+    fn adopted_policy(&self) -> Result<i64, StateError>;
+
+    /// What a gateway said of an attempt or a refund that is not known.
+    fn orphan(&self, id: OperationId) -> Result<Option<Orphan>, StateError>;
+
+    /// How many of those there are.
+    fn orphans(&self) -> Result<u32, StateError>;
 }
 
 /// State that an entry changes.
@@ -91,8 +98,29 @@ pub trait WriteLedger: ReadLedger {
     /// A payment, to be changed in place.
     fn payment_mut(&mut self, id: PaymentId) -> Result<Option<&mut Payment>, StateError>;
 
-    /// Sets a deposit, findable by id and by reference.
-    fn put_deposit(&mut self, deposit: Deposit);
+    /// Sets a refund.
+    fn put_refund(&mut self, refund: Refund);
+
+    /// Sets a transfer, at its sender.
+    fn put_transfer(&mut self, transfer: Transfer);
+
+    /// Sets what became of a transfer at its receiver.
+    fn put_receipt(&mut self, receipt: Receipt);
+
+    /// Sets a deposit or a withdrawal, findable by id and by reference.
+    fn put_rail_fact(&mut self, fact: RailFact);
+
+    /// Sets the version of the configuration that the shard adopted last.
+    fn put_adopted_policy(&mut self, version: i64);
+
+    /// Sets what a gateway said of an operation that is not known.
+    fn put_orphan(&mut self, orphan: Orphan);
+
+    /// Forgets it.
+    fn remove_orphan(&mut self, id: OperationId);
+
+    /// Sets how many there are.
+    fn put_orphans(&mut self, count: u32);
 }
 
 /// What most rows fit in: growing byte by byte would move each of them six times.
@@ -124,8 +152,14 @@ pub struct MemoryLedger {
     wallets: BTreeMap<WalletId, Wallet>,
     accounts: BTreeMap<(Account, Currency), AccountState>,
     payments: BTreeMap<PaymentId, Payment>,
-    deposits: BTreeMap<DepositId, Deposit>,
-    references: BTreeMap<(WalletId, RailName, String), DepositId>,
+    refunds: BTreeMap<RefundId, Refund>,
+    transfers: BTreeMap<TransferId, Transfer>,
+    receipts: BTreeMap<TransferId, Receipt>,
+    facts: BTreeMap<FactId, RailFact>,
+    references: BTreeMap<(WalletId, RailName, String), FactId>,
+    adopted: i64,
+    orphans: BTreeMap<OperationId, Orphan>,
+    orphan_count: u32,
 }
 
 impl MemoryLedger {
@@ -137,6 +171,21 @@ impl MemoryLedger {
     /// Every payment.
     pub fn payments(&self) -> impl Iterator<Item = &Payment> {
         self.payments.values()
+    }
+
+    /// Every refund.
+    pub fn refunds(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.values()
+    }
+
+    /// Every transfer, at its sender.
+    pub fn transfers(&self) -> impl Iterator<Item = &Transfer> {
+        self.transfers.values()
+    }
+
+    /// Every wallet.
+    pub fn wallets(&self) -> impl Iterator<Item = &Wallet> {
+        self.wallets.values()
     }
 }
 
@@ -153,17 +202,41 @@ impl ReadLedger for MemoryLedger {
         Ok(self.payments.get(&id).cloned())
     }
 
-    fn deposit(&self, id: DepositId) -> Result<Option<Deposit>, StateError> {
-        Ok(self.deposits.get(&id).cloned())
+    fn refund(&self, id: RefundId) -> Result<Option<Refund>, StateError> {
+        Ok(self.refunds.get(&id).cloned())
     }
 
-    fn deposit_by_reference(
+    fn transfer(&self, id: TransferId) -> Result<Option<Transfer>, StateError> {
+        Ok(self.transfers.get(&id).cloned())
+    }
+
+    fn receipt(&self, id: TransferId) -> Result<Option<Receipt>, StateError> {
+        Ok(self.receipts.get(&id).cloned())
+    }
+
+    fn rail_fact(&self, id: FactId) -> Result<Option<RailFact>, StateError> {
+        Ok(self.facts.get(&id).cloned())
+    }
+
+    fn is_recorded(
         &self,
         wallet: WalletId,
         rail: &RailName,
         reference: &str,
-    ) -> Result<Option<DepositId>, StateError> {
-        Ok(self.references.get(&(wallet, rail.clone(), reference.to_owned())).copied())
+    ) -> Result<bool, StateError> {
+        Ok(self.references.contains_key(&(wallet, rail.clone(), reference.to_owned())))
+    }
+
+    fn adopted_policy(&self) -> Result<i64, StateError> {
+        Ok(self.adopted)
+    }
+
+    fn orphan(&self, id: OperationId) -> Result<Option<Orphan>, StateError> {
+        Ok(self.orphans.get(&id).cloned())
+    }
+
+    fn orphans(&self) -> Result<u32, StateError> {
+        Ok(self.orphan_count)
     }
 }
 
@@ -184,9 +257,37 @@ impl WriteLedger for MemoryLedger {
         Ok(self.payments.get_mut(&id))
     }
 
-    fn put_deposit(&mut self, deposit: Deposit) {
-        let reference = (deposit.wallet_id, deposit.rail.clone(), deposit.reference.clone());
-        self.references.insert(reference, deposit.id);
-        self.deposits.insert(deposit.id, deposit);
+    fn put_refund(&mut self, refund: Refund) {
+        self.refunds.insert(refund.id, refund);
+    }
+
+    fn put_transfer(&mut self, transfer: Transfer) {
+        self.transfers.insert(transfer.id, transfer);
+    }
+
+    fn put_receipt(&mut self, receipt: Receipt) {
+        self.receipts.insert(receipt.transfer_id, receipt);
+    }
+
+    fn put_rail_fact(&mut self, fact: RailFact) {
+        let reference = (fact.wallet_id, fact.rail.clone(), fact.reference.clone());
+        self.references.insert(reference, fact.id);
+        self.facts.insert(fact.id, fact);
+    }
+
+    fn put_adopted_policy(&mut self, version: i64) {
+        self.adopted = version;
+    }
+
+    fn put_orphan(&mut self, orphan: Orphan) {
+        self.orphans.insert(orphan.result.operation_id, orphan);
+    }
+
+    fn remove_orphan(&mut self, id: OperationId) {
+        self.orphans.remove(&id);
+    }
+
+    fn put_orphans(&mut self, count: u32) {
+        self.orphan_count = count;
     }
 }

@@ -22,6 +22,10 @@ pub enum Account {
     GatewayClearing(GatewayName),
     /// Where deposits come from.
     External(RailName),
+    /// Money whose owner or whose fate a person must decide.
+    Suspense,
+    /// Money on its way from wallet to wallet. The sum over all shards is what is on its way.
+    TransfersClearing,
 }
 
 impl Account {
@@ -42,6 +46,8 @@ impl Account {
                 text.push_str("external:");
                 text.push_str(rail.as_str());
             }
+            Self::Suspense => text.push_str(SUSPENSE),
+            Self::TransfersClearing => text.push_str(TRANSFERS_CLEARING),
         }
         text
     }
@@ -52,6 +58,9 @@ impl fmt::Display for Account {
         formatter.write_str(&self.text())
     }
 }
+
+const SUSPENSE: &str = "suspense";
+const TRANSFERS_CLEARING: &str = "transfers:clearing";
 
 /// How long the name of a wallet's account is; those of others are shorter.
 const WALLET_TEXT_BYTES: usize = 43;
@@ -66,6 +75,9 @@ impl FromStr for Account {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
+            if text == SUSPENSE {
+                return Some(Self::Suspense);
+            }
             let (kind, rest) = text.split_once(':')?;
             match kind {
                 "wallet" => rest.parse().ok().map(Self::Wallet),
@@ -74,6 +86,7 @@ impl FromStr for Account {
                     let name = rest.strip_suffix(":clearing")?;
                     name.parse().ok().map(Self::GatewayClearing)
                 }
+                "transfers" => (text == TRANSFERS_CLEARING).then_some(Self::TransfersClearing),
                 _ => None,
             }
         };
@@ -207,10 +220,12 @@ mod tests {
             "wallet:6f0c1d1e-6a57-5f0e-9d2c-3f1f6a1b2c3d",
             "gateway:simulator:clearing",
             "external:sepa",
+            "suspense",
+            "transfers:clearing",
         ] {
             assert_eq!(text.parse::<Account>().expect("valid").to_string(), text);
         }
-        for text in ["wallet:", "gateway:x", "gateway::clearing", "suspense:x", ""] {
+        for text in ["wallet:", "gateway:x", "gateway::clearing", "suspense:x", "transfers:x", ""] {
             assert!(text.parse::<Account>().is_err(), "{text}");
         }
     }

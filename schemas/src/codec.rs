@@ -16,8 +16,9 @@ use serde_avro_fast::de::read::SliceRead;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
 use serde_avro_fast::ser::SerializerConfig;
 
+use crate::dead_letter::DeadLetter;
 use crate::entry::Entry;
-use crate::inputs::{Command, GatewayResult, Operation};
+use crate::inputs::{Command, GatewayResult, Operation, TransferLeg};
 
 /// The record header that carries the fingerprint of the writer's schema, 16 hexadecimal digits.
 pub const SCHEMA_HEADER: &str = "holdfast-schema";
@@ -88,13 +89,24 @@ pub enum RecordKind {
     Operation,
     /// [`GatewayResult`].
     GatewayResult,
+    /// [`TransferLeg`].
+    TransferLeg,
     /// [`Entry`].
     Entry,
+    /// [`DeadLetter`].
+    DeadLetter,
 }
 
 impl RecordKind {
     /// All of them, in the order in which they are registered.
-    pub const ALL: [Self; 4] = [Self::Command, Self::Operation, Self::GatewayResult, Self::Entry];
+    pub const ALL: [Self; 6] = [
+        Self::Command,
+        Self::Operation,
+        Self::GatewayResult,
+        Self::TransferLeg,
+        Self::Entry,
+        Self::DeadLetter,
+    ];
 
     /// What `holdfast describe --schema` calls it.
     pub fn label(self) -> &'static str {
@@ -102,7 +114,9 @@ impl RecordKind {
             Self::Command => "command",
             Self::Operation => "operation",
             Self::GatewayResult => "gateway-result",
+            Self::TransferLeg => "transfer-leg",
             Self::Entry => "entry",
+            Self::DeadLetter => "dead-letter",
         }
     }
 
@@ -112,7 +126,29 @@ impl RecordKind {
             Self::Command => &COMMAND,
             Self::Operation => &OPERATION,
             Self::GatewayResult => &GATEWAY_RESULT,
+            Self::TransferLeg => &TRANSFER_LEG,
             Self::Entry => &ENTRY,
+            Self::DeadLetter => &DEAD_LETTER,
+        }
+    }
+
+    /// The schema of this binary or of an earlier release with this fingerprint.
+    fn released(self, fingerprint: SchemaFingerprint) -> Option<&'static CompiledSchema> {
+        let current = self.schema();
+        if current.fingerprint == fingerprint {
+            return Some(current);
+        }
+        self.earlier().iter().copied().find(|schema| schema.fingerprint == fingerprint)
+    }
+
+    /// What earlier releases wrote with, the oldest first. The log holds such records for ever.
+    fn earlier(self) -> Vec<&'static CompiledSchema> {
+        match self {
+            Self::Command => vec![&COMMAND_V1],
+            Self::Operation => vec![&OPERATION_V1],
+            Self::GatewayResult => vec![&GATEWAY_RESULT_V1],
+            Self::TransferLeg | Self::DeadLetter => vec![],
+            Self::Entry => vec![&ENTRY_V1],
         }
     }
 
@@ -122,7 +158,9 @@ impl RecordKind {
             Self::Command => crate::Topic::Commands,
             Self::Operation => crate::Topic::Operations,
             Self::GatewayResult => crate::Topic::GatewayResults,
+            Self::TransferLeg => crate::Topic::Transfers,
             Self::Entry => crate::Topic::Journal,
+            Self::DeadLetter => crate::Topic::DeadLetters,
         }
     }
 }
@@ -142,8 +180,14 @@ impl Record for Operation {
 impl Record for GatewayResult {
     const KIND: RecordKind = RecordKind::GatewayResult;
 }
+impl Record for TransferLeg {
+    const KIND: RecordKind = RecordKind::TransferLeg;
+}
 impl Record for Entry {
     const KIND: RecordKind = RecordKind::Entry;
+}
+impl Record for DeadLetter {
+    const KIND: RecordKind = RecordKind::DeadLetter;
 }
 
 /// A schema that is compiled into this binary.
@@ -178,14 +222,29 @@ impl CompiledSchema {
     }
 }
 
-static COMMAND: LazyLock<CompiledSchema> =
-    LazyLock::new(|| CompiledSchema::new(include_str!("../avro/command.avsc").to_owned()));
-static OPERATION: LazyLock<CompiledSchema> =
-    LazyLock::new(|| CompiledSchema::new(include_str!("../avro/operation.avsc").to_owned()));
-static GATEWAY_RESULT: LazyLock<CompiledSchema> =
-    LazyLock::new(|| CompiledSchema::new(include_str!("../avro/gateway-result.avsc").to_owned()));
+/// Declares the schemas of files in `avro/`.
+macro_rules! schemas {
+    ($($name:ident $file:literal;)*) => {$(
+        static $name: LazyLock<CompiledSchema> = LazyLock::new(|| {
+            CompiledSchema::new(include_str!(concat!("../avro/", $file)).to_owned())
+        });
+    )*};
+}
+
+schemas! {
+    COMMAND "command.avsc";
+    OPERATION "operation.avsc";
+    GATEWAY_RESULT "gateway-result.avsc";
+    TRANSFER_LEG "transfer-leg.avsc";
+    DEAD_LETTER "dead-letter.avsc";
+    COMMAND_V1 "v1/command.avsc";
+    OPERATION_V1 "v1/operation.avsc";
+    GATEWAY_RESULT_V1 "v1/gateway-result.avsc";
+}
 static ENTRY: LazyLock<CompiledSchema> =
     LazyLock::new(|| CompiledSchema::new(crate::compose::entry_schema()));
+static ENTRY_V1: LazyLock<CompiledSchema> =
+    LazyLock::new(|| CompiledSchema::new(crate::compose::entry_schema_v1()));
 
 /// Why a record's value could not be read. The text says what its sender should change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -280,8 +339,7 @@ impl SchemaCatalog {
         fingerprint: Option<SchemaFingerprint>,
     ) -> Result<R, DecodeError> {
         let (id, datum) = unframe(value)?;
-        let own = R::KIND.schema();
-        if fingerprint == Some(own.fingerprint) {
+        if let Some(own) = fingerprint.and_then(|fingerprint| R::KIND.released(fingerprint)) {
             return decode_datum(datum, &own.schema);
         }
         let schema = self.get(id).ok_or(DecodeError::UnknownSchema(id))?;

@@ -1,4 +1,4 @@
-//! Puts the schemas of commands, operations and gateway results into that of the entry, which
+//! Puts the schemas of commands, operations, gateway results and legs into that of the entry, which
 //! names them: the registry and other readers get one schema that stands alone.
 
 use std::collections::BTreeSet;
@@ -7,13 +7,32 @@ use serde_json::Value;
 
 /// The entry's schema with every name defined at its first use and named afterwards.
 pub(crate) fn entry_schema() -> String {
-    let library = [
-        include_str!("../avro/command.avsc"),
-        include_str!("../avro/operation.avsc"),
-        include_str!("../avro/gateway-result.avsc"),
-    ]
-    .map(parse);
-    let mut entry = parse(include_str!("../avro/entry.avsc"));
+    composed(
+        include_str!("../avro/entry.avsc"),
+        &[
+            include_str!("../avro/command.avsc"),
+            include_str!("../avro/operation.avsc"),
+            include_str!("../avro/gateway-result.avsc"),
+            include_str!("../avro/transfer-leg.avsc"),
+        ],
+    )
+}
+
+/// The same as version 1 had it.
+pub(crate) fn entry_schema_v1() -> String {
+    composed(
+        include_str!("../avro/v1/entry.avsc"),
+        &[
+            include_str!("../avro/v1/command.avsc"),
+            include_str!("../avro/v1/operation.avsc"),
+            include_str!("../avro/v1/gateway-result.avsc"),
+        ],
+    )
+}
+
+fn composed(entry: &str, library: &[&str]) -> String {
+    let library: Vec<Value> = library.iter().map(|text| parse(text)).collect();
+    let mut entry = parse(entry);
     place(&mut entry, &library, &mut BTreeSet::new());
     serde_json::to_string_pretty(&entry).expect("a JSON value is serialisable")
 }

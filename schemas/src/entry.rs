@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::account::{AccountBalance, Posting};
 use crate::chain::EntryHash;
 use crate::event::Event;
-use crate::inputs::{Command, GatewayResult, Operation};
+use crate::inputs::{Command, GatewayResult, Operation, TransferLeg};
 use crate::sealed::ByteString;
 use crate::{SchemaId, Timestamp};
 
 /// The version of the journal's meaning that this binary writes and reads.
-pub const READER_VERSION: i32 = 1;
+pub const READER_VERSION: i32 = 2;
 
 /// The most original bytes of an unreadable input that its entry keeps.
 pub const MAX_ORIGINAL_BYTES: usize = 64 << 10;
@@ -104,6 +104,9 @@ pub enum InputBody {
     /// Bytes that are none of these.
     #[serde(rename = "holdfast.Unreadable")]
     Unreadable(Unreadable),
+    /// A leg of a transfer.
+    #[serde(rename = "holdfast.TransferLeg")]
+    TransferLeg(TransferLeg),
 }
 
 /// A record that could not be read.
@@ -169,15 +172,16 @@ pub struct TimerChange {
 }
 
 impl Entry {
-    /// The id by which the one who sent the input recognises his answer; none for timers, results
-    /// and unreadable records.
+    /// The id by which the one who sent the input recognises his answer; none for timers, results,
+    /// legs and unreadable records.
     pub fn command_id(&self) -> Option<&str> {
         match &self.input.body {
             InputBody::Command(command) => Some(&command.envelope.command_id),
             InputBody::Operation(operation) => Some(&operation.envelope.command_id),
-            InputBody::GatewayResult(_) | InputBody::TimerFired {} | InputBody::Unreadable(_) => {
-                None
-            }
+            InputBody::GatewayResult(_)
+            | InputBody::TransferLeg(_)
+            | InputBody::TimerFired {}
+            | InputBody::Unreadable(_) => None,
         }
     }
 
@@ -187,6 +191,7 @@ impl Entry {
             InputBody::Command(command) => &command.envelope.correlation_id,
             InputBody::Operation(operation) => &operation.envelope.correlation_id,
             InputBody::GatewayResult(result) => &result.correlation_id,
+            InputBody::TransferLeg(leg) => &leg.correlation_id,
             InputBody::TimerFired {} | InputBody::Unreadable(_) => "",
         }
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::form;
 use crate::sealed::Sealed;
-use crate::{GatewayName, Money, RailName, WalletId};
+use crate::{Amount, GatewayName, Money, OperationId, PaymentId, RailName, WalletId};
 
 const TAG: &[u8] = b"holdfast.fingerprint.v1";
 
@@ -36,6 +36,45 @@ impl Fingerprint {
             .text(service.unwrap_or_default())
             .sealed(description)
             .sealed(metadata)
+            .finish()
+    }
+
+    /// Of a refund request; no amount is all that is left.
+    pub fn of_refund(payment: PaymentId, amount: Option<Amount>, reason: Option<&Sealed>) -> Self {
+        Builder::new("refund")
+            .text(&payment.to_string())
+            .text(&amount.map_or_else(String::new, |amount| amount.to_string()))
+            .sealed(reason)
+            .finish()
+    }
+
+    /// Of the refund of a charge that nobody wants.
+    pub fn of_unwanted_charge(attempt: OperationId) -> Self {
+        Builder::new("unwanted-charge").text(&attempt.to_string()).finish()
+    }
+
+    /// Of a transfer request.
+    pub fn of_transfer(
+        from: WalletId,
+        to: WalletId,
+        money: Money,
+        description: Option<&Sealed>,
+    ) -> Self {
+        Builder::new("transfer")
+            .text(&from.to_string())
+            .text(&to.to_string())
+            .money(money)
+            .sealed(description)
+            .finish()
+    }
+
+    /// Of a withdrawal request.
+    pub fn of_withdrawal(wallet: WalletId, money: Money, rail: &RailName, reference: &str) -> Self {
+        Builder::new("withdrawal")
+            .text(&wallet.to_string())
+            .money(money)
+            .text(rail.as_str())
+            .text(reference)
             .finish()
     }
 

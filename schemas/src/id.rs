@@ -1,9 +1,9 @@
 //! Ids. Each is a newtype whose constructor is proof that the text is well formed.
 //!
-//! Wallets: `UUIDv5` of who owns what. Payments, deposits and attempts: `UUIDv8` derived from what
-//! makes a retry the same thing, so every node gives a retried request the same id. The last 32
-//! bits are the murmur2 of the wallet id: the id alone says which shard knows about it, whatever
-//! the number of shards. docs/ids.md has the recipe in Python.
+//! Wallets: `UUIDv5` of who owns what. All others, payments and deposits for example: `UUIDv8`
+//! derived from what makes a retry the same thing, so every node gives a retried request the same
+//! id. The last 32 bits are the murmur2 of the wallet id: the id alone says which shard knows about
+//! it, whatever the number of shards. docs/ids.md has the recipe in Python.
 
 use std::fmt;
 use std::str::FromStr;
@@ -217,8 +217,20 @@ uuid_id!(
     DepositId, "a deposit id"
 );
 uuid_id!(
-    /// An operation at a gateway: one attempt of a payment. Also the idempotency key that the
-    /// gateway gets.
+    /// A withdrawal.
+    WithdrawalId, "a withdrawal id"
+);
+uuid_id!(
+    /// A refund of a payment, or of a charge that nobody wants.
+    RefundId, "a refund id"
+);
+uuid_id!(
+    /// A transfer from wallet to wallet.
+    TransferId, "a transfer id"
+);
+uuid_id!(
+    /// An operation at a gateway: one attempt of a payment, or a refund. Also the idempotency key
+    /// that the gateway gets.
     OperationId, "an operation id"
 );
 
@@ -272,7 +284,47 @@ impl DepositId {
     }
 }
 
+impl WithdrawalId {
+    /// The withdrawal that this key asks of this wallet.
+    pub fn derive(tenant: &TenantId, wallet: WalletId, key: &IdempotencyKey) -> Self {
+        let parent = wallet.to_string();
+        Self(derive(tenant, "withdrawal", &parent, key.as_str(), wallet.routing_hash()))
+    }
+}
+
+impl TransferId {
+    /// The transfer that this key asks of the wallet that sends.
+    pub fn derive(tenant: &TenantId, from: WalletId, key: &IdempotencyKey) -> Self {
+        let parent = from.to_string();
+        Self(derive(tenant, "transfer", &parent, key.as_str(), from.routing_hash()))
+    }
+}
+
+impl RefundId {
+    /// The refund that this key asks of this payment.
+    pub fn derive(tenant: &TenantId, payment: PaymentId, key: &IdempotencyKey) -> Self {
+        let parent = payment.to_string();
+        Self(derive(tenant, "refund", &parent, key.as_str(), payment.routing_hash()))
+    }
+
+    /// The refund of a charge that nobody wants: one for each attempt.
+    pub fn of_charge(tenant: &TenantId, payment: PaymentId, attempt: OperationId) -> Self {
+        let parent = attempt.to_string();
+        Self(derive(tenant, "unwanted-charge", &parent, "1", payment.routing_hash()))
+    }
+
+    /// The refund that an operation at a gateway is for: it is its key.
+    pub fn of_operation(operation: OperationId) -> Self {
+        Self(operation.0)
+    }
+}
+
 impl OperationId {
+    /// What the gateway knows a refund by.
+    pub fn refund(refund: RefundId) -> Self {
+        Self(refund.0)
+    }
+
     /// The attempt of a payment with this number, counted from 1.
     pub fn attempt(tenant: &TenantId, payment: PaymentId, number: u32) -> Self {
         let parent = payment.to_string();

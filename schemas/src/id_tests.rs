@@ -41,6 +41,37 @@ fn golden() {
     assert!(rows >= 10, "the golden table has rows");
 }
 
+/// The same for what version 2 adds.
+#[test]
+fn golden_v2() {
+    let mut rows = 0;
+    for line in include_str!("../avro/golden/v2/ids.tsv").lines() {
+        if line.starts_with('#') {
+            continue;
+        }
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [tenant, user, currency, label, key, ids @ ..] = &columns[..] else {
+            panic!("{line}");
+        };
+        let tenant: TenantId = tenant.parse().expect("a tenant");
+        let key: IdempotencyKey = key.parse().expect("a key");
+        let (user, currency) = (user.parse().expect("a user"), currency.parse().expect("valid"));
+        let wallet = WalletId::derive(&tenant, &user, currency, &label.parse().expect("a label"));
+        let payment = PaymentId::derive(&tenant, wallet, &key);
+        let attempt = OperationId::attempt(&tenant, payment, 1);
+        let found = [
+            WithdrawalId::derive(&tenant, wallet, &key).to_string(),
+            TransferId::derive(&tenant, wallet, &key).to_string(),
+            RefundId::derive(&tenant, payment, &key).to_string(),
+            OperationId::attempt(&tenant, payment, 2).to_string(),
+            RefundId::of_charge(&tenant, payment, attempt).to_string(),
+        ];
+        assert_eq!(found, ids, "{line}");
+        rows += 1;
+    }
+    assert!(rows >= 10, "the golden table has rows");
+}
+
 #[test]
 fn a_wallet_id_survives_its_text_in_one_form_only() {
     let text = wallet().to_string();

@@ -7,6 +7,7 @@ pub mod account;
 mod chain;
 pub mod codec;
 mod compose;
+pub mod dead_letter;
 pub mod entry;
 mod error_code;
 pub mod event;
@@ -29,7 +30,7 @@ pub use error_code::ErrorCode;
 pub use fingerprint::Fingerprint;
 pub use id::{
     CorrelationId, DepositId, GatewayName, IdInvalid, IdempotencyKey, OperationId, PaymentId,
-    RailName, TenantId, UserId, WalletId, WalletLabel,
+    RailName, RefundId, TenantId, TransferId, UserId, WalletId, WalletLabel, WithdrawalId,
 };
 pub use money::{Amount, AmountInvalid, Currency, CurrencyUnknown, MAX_AMOUNT_MINOR, Money};
 pub use position::{

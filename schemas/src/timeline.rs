@@ -6,11 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Proof;
-use crate::inputs::{GatewayOperationKind, GatewayOutcome};
+use crate::account::Side;
+use crate::event::{Proof, RefundCause, RefundDestination};
+use crate::inputs::{GatewayOperationKind, GatewayOutcome, ResolvedOutcome};
+use crate::read_model::RefundStatus;
 use crate::{
-    Amount, GatewayName, Money, Offset, OperationId, PaymentId, Position, Sealed, Timestamp,
-    WalletId,
+    Amount, GatewayName, Money, Offset, OperationId, PaymentId, Position, RefundId, Sealed,
+    Timestamp, WalletId,
 };
 
 /// One entry that changed a payment.
@@ -34,6 +36,8 @@ pub struct TimelineRow {
     pub events: Vec<TimelineEvent>,
     /// The payment's timer, when the entry set or cancelled it.
     pub timer: Option<TimerSetting>,
+    /// The same of a refund of the payment.
+    pub refund_timer: Option<(RefundId, TimerSetting)>,
 }
 
 /// The input of an entry, and where it came from.
@@ -74,6 +78,8 @@ pub struct ResultInput {
     pub operation_seq: i32,
     /// What was asked of the gateway.
     pub operation: GatewayOperationKind,
+    /// Of which attempt or refund.
+    pub operation_id: OperationId,
     /// What came of it.
     pub outcome: GatewayOutcome,
     /// What was seen of the gateway's answer.
@@ -107,7 +113,9 @@ pub enum TimelineEvent {
     },
     /// The gateway was to do something.
     GatewayOperationRequested {
-        /// Which operation of the attempt.
+        /// The refund, when it is for one.
+        refund_id: Option<RefundId>,
+        /// Which operation of the attempt or the refund.
         operation_seq: i32,
         /// Charge, or ask.
         operation: GatewayOperationKind,
@@ -118,7 +126,9 @@ pub enum TimelineEvent {
     },
     /// The result of an operation was taken in.
     GatewayOperationAnswered {
-        /// Which operation of the attempt.
+        /// The attempt or the refund.
+        operation_id: OperationId,
+        /// Which operation of it.
         operation_seq: i32,
         /// What the answer proves.
         proof: Proof,
@@ -158,6 +168,105 @@ pub enum TimelineEvent {
         /// In words.
         detail: String,
     },
+    /// The attempt ended without a charge; another gateway is tried.
+    AttemptAbandoned {
+        /// The attempt.
+        operation_id: OperationId,
+        /// Why.
+        reason: String,
+    },
+    /// A person must say how it ended.
+    PaymentReviewRequested {
+        /// Why.
+        reason: String,
+    },
+    /// A person said how it ended.
+    PaymentResolved {
+        /// How.
+        outcome: ResolvedOutcome,
+        /// Minor units that the gateway took; 0 for none.
+        amount: i64,
+        /// Who said so.
+        actor: String,
+    },
+    /// Its caller wants it to end.
+    CancelRequested,
+    /// It ended as its caller wished.
+    PaymentCancelled,
+    /// Money went to suspense or came from it.
+    SuspenseBooked {
+        /// The side of the suspense account.
+        side: Side,
+        /// How much.
+        money: Money,
+        /// The stable code of the kind.
+        code: String,
+        /// In words.
+        detail: String,
+    },
+    /// A charge is to be given back, or a part of it.
+    RefundRequested {
+        /// The refund.
+        refund_id: RefundId,
+        /// Where.
+        gateway: GatewayName,
+        /// How much.
+        money: Money,
+        /// Why.
+        cause: RefundCause,
+        /// Where the money goes.
+        destination: RefundDestination,
+    },
+    /// The refund will be sent again.
+    RefundResendScheduled {
+        /// The refund.
+        refund_id: RefundId,
+        /// Why.
+        reason: String,
+        /// When.
+        due: Timestamp,
+    },
+    /// Whether the gateway gave back is not known.
+    RefundInDoubt {
+        /// The refund.
+        refund_id: RefundId,
+        /// Why.
+        reason: String,
+    },
+    /// A person must say how the refund ended.
+    RefundReviewRequested {
+        /// The refund.
+        refund_id: RefundId,
+        /// Why.
+        reason: String,
+    },
+    /// A person said how the refund ended.
+    RefundResolved {
+        /// The refund.
+        refund_id: RefundId,
+        /// How.
+        outcome: ResolvedOutcome,
+        /// Who said so.
+        actor: String,
+    },
+    /// The gateway gave the money back.
+    RefundSucceeded {
+        /// The refund.
+        refund_id: RefundId,
+        /// The gateway's own name of the refund.
+        gateway_reference: String,
+        /// Minor units.
+        amount: Amount,
+    },
+    /// The refund failed for good.
+    RefundFailed {
+        /// The refund.
+        refund_id: RefundId,
+        /// The stable code.
+        code: String,
+        /// In words.
+        message: String,
+    },
 }
 
 /// The one timer of a payment.
@@ -186,8 +295,12 @@ pub struct Saga {
     pub attempts: Vec<SagaAttempt>,
     /// Its timer, while it is set.
     pub timer: Option<SagaTimer>,
+    /// Whether its caller wants it to end.
+    pub cancel_requested: bool,
     /// What was undone.
     pub compensations: Vec<Compensation>,
+    /// What is given back, the first one first.
+    pub refunds: Vec<SagaRefund>,
     /// What goes on next by itself; none when nothing does.
     pub waits_for: Option<SagaWait>,
     /// What did not fit.
@@ -203,10 +316,33 @@ pub enum SagaState {
     Submitting,
     /// The gateway may have charged; inquiries go on.
     InDoubt,
+    /// The same, and a person must find out; inquiries go on, slowly.
+    NeedsReview,
     /// The gateway charged; the hold is posted.
     Completed,
     /// It failed; nothing is held.
     Failed,
+    /// It ended as its caller wished; nothing is held.
+    Cancelled,
+}
+
+/// A refund of a payment as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SagaRefund {
+    /// Which.
+    pub refund_id: RefundId,
+    /// Where.
+    pub gateway: GatewayName,
+    /// How much was asked for.
+    pub money: Money,
+    /// Why.
+    pub cause: RefundCause,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// What was asked of the gateway, the first one first.
+    pub operations: Vec<SagaOperation>,
+    /// Its timer, while it is set.
+    pub timer: Option<TimerSetting>,
 }
 
 /// Money reserved for a payment.
@@ -284,12 +420,23 @@ pub struct SagaTimer {
 /// A step that undid an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compensation {
-    /// How much was released.
+    /// How.
+    pub kind: CompensationKind,
+    /// How much was released, or came back.
     pub money: Money,
     /// When.
     pub at: Timestamp,
     /// By which entry.
     pub position: Position,
+}
+
+/// How a step was undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompensationKind {
+    /// Reserved money is free again.
+    HoldVoided,
+    /// The gateway gave a charge back.
+    Refunded,
 }
 
 /// What a saga waits for, and how long at most.
@@ -311,4 +458,6 @@ pub enum WaitKind {
     Resend,
     /// The back-off before the gateway is asked what became of the charge.
     Inquiry,
+    /// A person; meanwhile the gateway is asked slowly.
+    Review,
 }

@@ -89,7 +89,7 @@ impl Topic {
     pub fn writers(self) -> &'static str {
         match self {
             Self::Commands => "API, any producer",
-            Self::Operations => "API, privileged producers",
+            Self::Operations => "API, ledger, privileged producers",
             Self::GatewayResults => "gateway follower",
             Self::Transfers => "transfer follower",
             Self::Journal => "ledger shard, exactly once",
@@ -102,8 +102,10 @@ impl Topic {
     /// What it holds, in one line.
     pub fn holds(self) -> &'static str {
         match self {
-            Self::Commands => "what a payer may ask: pay",
-            Self::Operations => "what an operator may ask: open a wallet, deposit",
+            Self::Commands => "what a payer may ask: pay, cancel, refund, transfer",
+            Self::Operations => {
+                "what an operator may ask: open, deposit, withdraw, freeze, resolve"
+            }
             Self::GatewayResults => "what a gateway said, or that nobody knows",
             Self::Transfers => "legs of wallet-to-wallet transfers",
             Self::Journal => "the event store: one entry for each input",

@@ -1,21 +1,20 @@
 //! The examples of examples/, run as their README says, against one installation.
 //!
-//! What they need is fetched once: Python's packages into a virtual environment in the cache
-//! directory of the product, named after a digest of what is asked for; Maven keeps its own. The
-//! checkout stays as it is.
+//! What they need is fetched once: Python's packages into a virtual environment (`python`); Maven
+//! keeps its own. The checkout stays as it is.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::timeout;
-use topology::embedded::cache_directory;
 use topology::embedded::child::{ChildSpec, RunningChild};
 
 use crate::installation::Installation;
+use crate::python::interpreter;
 
 /// What a fetch may take, over a slow line.
-const FETCH_BOUND: Duration = Duration::from_mins(10);
+pub(crate) const FETCH_BOUND: Duration = Duration::from_mins(10);
 /// From the start of an example to its outcome, Maven included.
 const RUN_BOUND: Duration = Duration::from_mins(5);
 const GRACE: Duration = Duration::from_secs(5);
@@ -31,7 +30,9 @@ pub struct Example {
 
 /// Runs a script of examples/python.
 pub async fn python(installation: &Installation, script: &str, arguments: &[&str]) -> Example {
-    let interpreter = virtual_environment(installation).await;
+    let requirements = examples().join("python/requirements.txt");
+    let interpreter = interpreter(installation, &requirements).await;
+    let interpreter = interpreter.unwrap_or_else(|error| panic!("{error}"));
     let script = examples().join("python").join(script);
     let script = script.to_str().expect("a path in UTF-8");
     // Nothing is to be written beside the scripts.
@@ -56,44 +57,8 @@ pub async fn java(installation: &Installation, arguments: &[&str]) -> Example {
     run(installation, "mvn", Path::new("mvn"), &arguments, FETCH_BOUND).await
 }
 
-/// The Python that has the packages of examples/python/requirements.txt.
-async fn virtual_environment(installation: &Installation) -> PathBuf {
-    let requirements = examples().join("python/requirements.txt");
-    let wanted = fs::read(&requirements).expect("the list of packages");
-    let cache = cache_directory().expect("a cache directory");
-    let name = format!("python-{}", &blake3::hash(&wanted).to_hex()[..8]);
-    let interpreter = cache.join(&name).join("bin/python");
-    fs::create_dir_all(&cache).expect("a cache directory");
-    let lock = cache.join("python.lock");
-    let _lock = tokio::task::spawn_blocking(move || lock_file(&lock)).await.expect("no panic");
-    if cache.join(&name).is_dir() {
-        return interpreter;
-    }
-    // Complete or absent: filled under another name, and renamed.
-    let partial = cache.join(format!(".{name}"));
-    let _ = fs::remove_dir_all(&partial);
-    let place = partial.to_str().expect("a path in UTF-8");
-    let made =
-        run(installation, "venv", Path::new("python3"), &["-m", "venv", place], FETCH_BOUND).await;
-    assert!(made.succeeded, "python3 -m venv (package python3-venv): {}", made.output);
-    let requirements = requirements.to_str().expect("a path in UTF-8");
-    let install = ["-m", "pip", "install", "--quiet", "--requirement", requirements];
-    let python = partial.join("bin/python");
-    let fetched = run(installation, "pip", &python, &install, FETCH_BOUND).await;
-    assert!(fetched.succeeded, "pip cannot fetch {requirements}: {}", fetched.output);
-    fs::rename(&partial, cache.join(&name)).expect("it can be renamed");
-    interpreter
-}
-
-fn lock_file(path: &Path) -> File {
-    let file = File::options().create(true).truncate(false).write(true).open(path);
-    let file = file.expect("the cache directory is writable");
-    file.lock().expect("a lock");
-    file
-}
-
 /// Runs a program in the surroundings that the README of the examples names. It ends with us.
-async fn run(
+pub async fn run(
     installation: &Installation,
     name: &'static str,
     program: &Path,
@@ -107,6 +72,8 @@ async fn run(
         ("SCHEMA_REGISTRY_URL", installation.cluster().registry_url.clone()),
         ("HOLDFAST_TOPIC_PREFIX", installation.prefix().to_string()),
         ("HOLDFAST_URL", installation.api_url()),
+        // Else it is the directory that the tests are started in.
+        ("HYPOTHESIS_STORAGE_DIRECTORY", installation.directory().display().to_string()),
     ];
     let spec = ChildSpec {
         name,

@@ -44,11 +44,13 @@ const APPLICATION: &str = "run";
 const GATEWAY: &str = "gateway-sim";
 const RIVAL: &str = "rival";
 
-/// Times with which a gateway that fails is given up on, asked and asked again within seconds.
-pub const QUICK_GATEWAY: [(&str, &str); 3] = [
+/// Times with which a gateway that fails is given up on, asked and asked again within seconds; and
+/// one that fails many calls, as those of the tests do, is called nevertheless.
+pub const QUICK_GATEWAY: [(&str, &str); 4] = [
     ("HOLDFAST_GATEWAY_CALL_TIMEOUT_MS", "500"),
     ("HOLDFAST_GATEWAY_OPERATION_WINDOW_MS", "1000"),
     ("HOLDFAST_GATEWAY_INGESTION_WINDOW_MS", "100"),
+    ("HOLDFAST_GATEWAY_BREAKER_PERCENT", "100"),
 ];
 
 /// An installation.

@@ -5,11 +5,17 @@
 //! `HOLDFAST_WRITE_DOCS=1 cargo test -p tests --test docs` writes them all. Everything else in a
 //! document is written by hand and only looked at.
 
-use std::collections::BTreeSet;
+#[path = "docs/api.rs"]
+mod api;
+#[path = "docs/links.rs"]
+mod links;
+#[path = "docs/state_machines.rs"]
+mod state_machines;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use connectors::gateway::simulator::magic;
@@ -20,6 +26,8 @@ use topology::metrics::catalogue::{Label, Metric};
 
 /// The golden table of ids, written by the recipe of docs/ids.md.
 const GOLDEN_IDS: &str = include_str!("../../schemas/avro/golden/ids.tsv");
+/// What version 2 adds to it.
+const GOLDEN_IDS_V2: &str = include_str!("../../schemas/avro/golden/v2/ids.tsv");
 /// What derives ids in Python: an example uses it, docs/ids.md shows it.
 const RECIPE: &str = "examples/python/holdfast_ids.py";
 /// Rows of the golden table that docs/ids.md shows.
@@ -29,23 +37,6 @@ const BEGIN: &str = "<!-- generated: ";
 const BEGIN_CLOSE: &str = " -->\n";
 const END: &str = "<!-- end of generated -->";
 
-/// Beginnings of paths that a document may mention: what the checkout holds at its top.
-const TOP: [&str; 10] = [
-    "schemas/",
-    "processors/",
-    "connectors/",
-    "topology/",
-    "tests/",
-    "docs/",
-    "deploy/",
-    "examples/",
-    ".ci/",
-    "Cargo.toml",
-];
-
-/// How the names of files end that a document mentions without their directory.
-const NAMED: [&str; 4] = [".rs", ".avsc", ".tsv", ".toml"];
-
 /// A part of a document that the code gives.
 struct Generated {
     document: &'static str,
@@ -53,7 +44,9 @@ struct Generated {
     text: fn() -> String,
 }
 
-const GENERATED: [Generated; 11] = [
+const GENERATED: [Generated; 14] = [
+    Generated { document: "API.md", name: "routes", text: api::table },
+    Generated { document: "API.md", name: "calls", text: api::calls },
     Generated { document: "docs/errors.md", name: "errors", text: errors },
     Generated { document: "docs/configuration.md", name: "settings", text: settings },
     Generated { document: "docs/metrics.md", name: "metrics", text: metrics },
@@ -64,6 +57,11 @@ const GENERATED: [Generated; 11] = [
     Generated { document: "docs/ids.md", name: "recipe", text: recipe },
     Generated { document: "docs/ids.md", name: "vectors", text: vectors },
     Generated { document: "ARCHITECTURE.md", name: "audit", text: audit_checks },
+    Generated {
+        document: "docs/state-machines.md",
+        name: "state machines",
+        text: state_machines::drawings,
+    },
     Generated { document: "docs/crash-windows.md", name: "crash windows", text: crash_windows },
 ];
 
@@ -152,18 +150,21 @@ fn magic_amounts() -> String {
 
 fn vectors() -> String {
     let names = ["tenant", "user", "currency", "label", "key", "wallet", "payment", "deposit"];
+    let added = ["withdrawal", "transfer", "refund", "attempt 2", "unwanted 1"];
+    let names = names.into_iter().chain(["attempt 1"]).chain(added);
     let mut text = String::from("```text\n");
-    for row in golden_rows().take(SHOWN_VECTORS) {
-        for (name, value) in names.into_iter().chain(["attempt 1"]).zip(row) {
-            writeln!(text, "{name:<11}{value}").expect("a string takes all");
+    let rows = golden_rows(GOLDEN_IDS).zip(golden_rows(GOLDEN_IDS_V2));
+    for (row, added) in rows.take(SHOWN_VECTORS) {
+        for (name, value) in names.clone().zip(row.iter().chain(&added[5..])) {
+            writeln!(text, "{name:<12}{value}").expect("a string takes all");
         }
         text.push('\n');
     }
     format!("{}\n```\n", text.trim_end())
 }
 
-fn golden_rows() -> impl Iterator<Item = Vec<&'static str>> {
-    let rows = GOLDEN_IDS.lines().filter(|line| !line.starts_with('#'));
+fn golden_rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let rows = table.lines().filter(|line| !line.starts_with('#'));
     rows.map(|line| line.split('\t').collect())
 }
 
@@ -257,148 +258,6 @@ fn generated_parts_are_what_the_code_gives() {
     assert_eq!(marks, GENERATED.len(), "a part is marked as generated and is not");
 }
 
-/// What a document names: targets of links, and paths in code.
-#[derive(Debug, Default)]
-struct Mentions {
-    /// As they stand in `](target)`, those to other sites left out.
-    links: Vec<String>,
-    /// Paths from the root of the checkout.
-    paths: Vec<String>,
-    /// Files named without their directory.
-    names: Vec<String>,
-    /// Targets of make.
-    targets: Vec<String>,
-}
-
-fn mentions(document: &str) -> Mentions {
-    let mut found = Mentions::default();
-    let mut in_block = false;
-    for line in document.lines() {
-        if line.starts_with("```") {
-            in_block = !in_block;
-        }
-        if !in_block {
-            for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-                if !target.contains("://") {
-                    found.links.push(target.to_owned());
-                }
-            }
-        }
-        let codes: Vec<&str> = if in_block { vec![line] } else { codes(line) };
-        for code in codes {
-            let words = code.split(|c: char| c.is_whitespace() || "()[]{}\"'`,;|=".contains(c));
-            let words: Vec<&str> = words.map(|word| word.trim_end_matches([':', '.'])).collect();
-            for word in words.iter().filter(|word| !word.contains(['*', '<', '…'])) {
-                if TOP.iter().any(|top| word.starts_with(top)) {
-                    found.paths.push((*word).to_owned());
-                } else if NAMED.iter().any(|ending| word.ends_with(ending)) && !word.contains('/') {
-                    found.names.push((*word).to_owned());
-                }
-            }
-            if let [make, target, ..] = words[..]
-                && make == "make"
-            {
-                found.targets.push(target.to_owned());
-            }
-        }
-    }
-    found
-}
-
-/// What stands between single backticks in a line.
-fn codes(line: &str) -> Vec<&str> {
-    line.split('`').skip(1).step_by(2).collect()
-}
-
-/// The anchors of a document: of its headings as GitHub makes them, and those set by hand.
-fn anchors(document: &str) -> BTreeSet<String> {
-    let mut anchors = BTreeSet::new();
-    let mut in_block = false;
-    for line in document.lines() {
-        in_block ^= line.starts_with("```");
-        if line.starts_with('#') && !in_block {
-            let heading = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-            anchors.insert(kept.map(|c| if c == ' ' { '-' } else { c }).collect());
-        }
-        for rest in line.split("<a id=\"").skip(1) {
-            anchors.extend(rest.split('"').next().map(str::to_owned));
-        }
-    }
-    anchors
-}
-
-/// What is wrong with a link of a document.
-fn broken(document: &str, link: &str) -> Option<String> {
-    let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
-    let directory = Path::new(document).parent().unwrap_or(Path::new(""));
-    let path: PathBuf = if target.is_empty() { document.into() } else { directory.join(target) };
-    if !root().join(&path).exists() {
-        return Some(format!("{document}: the link {link} leads nowhere"));
-    }
-    let has_anchor = || anchors(&read(path.to_str().expect("UTF-8"))).contains(anchor);
-    if !anchor.is_empty() && !has_anchor() {
-        return Some(format!("{document}: there is no heading for {link}"));
-    }
-    None
-}
-
-/// The names of the files in a directory, and of those further down.
-fn collect_names(directory: &Path, deep: bool, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(directory).expect("a directory of the checkout") {
-        let entry = entry.expect("it is listed");
-        if entry.path().is_dir() && deep {
-            collect_names(&entry.path(), deep, names);
-        } else {
-            names.insert(entry.file_name().into_string().expect("UTF-8"));
-        }
-    }
-}
-
-#[test]
-fn links_paths_and_targets_exist() {
-    let makefile = read("Makefile");
-    let mut files = BTreeSet::new();
-    for directory in TOP.iter().filter(|top| top.ends_with('/')).chain([&"."]) {
-        collect_names(&root().join(directory), *directory != ".", &mut files);
-    }
-    let mut faults = Vec::new();
-    let mut count = 0;
-    for document in documents() {
-        let mentions = mentions(&read(&document));
-        count += mentions.links.len() + mentions.paths.len();
-        faults.extend(mentions.links.iter().filter_map(|link| broken(&document, link)));
-        let missing = mentions.paths.iter().filter(|path| !root().join(path).exists());
-        faults.extend(missing.map(|path| format!("{document}: there is no {path}")));
-        let is_unknown = |name: &&String| !files.contains(name.as_str());
-        let nowhere = mentions.names.iter().filter(is_unknown);
-        faults.extend(nowhere.map(|name| format!("{document}: no file is called {name}")));
-        let is_target =
-            |name: &str| makefile.lines().any(|line| line.starts_with(&format!("{name}:")));
-        let unknown = mentions.targets.iter().filter(|name| !is_target(name));
-        faults.extend(unknown.map(|name| format!("{document}: there is no make {name}")));
-    }
-    assert!(count > 100, "{count} mentions: the test looks at the wrong place");
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-#[test]
-fn what_is_not_there_is_noticed() {
-    let text = "See [a](docs/no.md#x), [b](https://x.y/z) and `schemas/no.rs`.\n\
-                ```sh\nmake nothing\ncat tests/no.rs:3\n```\n`make up` `a/b` \
-                `processors/src/*/decide.rs` `no.rs`\n";
-    let found = mentions(text);
-    assert_eq!(found.links, ["docs/no.md#x"]);
-    assert_eq!(found.paths, ["schemas/no.rs", "tests/no.rs:3"]);
-    assert_eq!(found.names, ["no.rs"]);
-    assert_eq!(found.targets, ["nothing", "up"]);
-    assert!(broken("README.md", "docs/no.md").is_some());
-    assert!(broken("docs/ids.md", "../README.md").is_none());
-    assert!(broken("docs/ids.md", "#no-such-heading").is_some());
-    let anchors = anchors("# One: `two`, 3!\n```\n# no\n```\n<a id=\"x_y\"></a>\n");
-    assert_eq!(anchors.into_iter().collect::<Vec<_>>(), ["one-two-3", "x_y"]);
-}
-
 /// A node of this name breaks the picture: mermaid takes it for one of its own words.
 #[test]
 fn the_picture_has_no_words_of_mermaid() {
@@ -407,6 +266,17 @@ fn the_picture_has_no_words_of_mermaid() {
     let bad = picture.split_whitespace().find(|word| reserved.contains(word));
     assert_eq!(bad, None, "rename the node in topology/src/payments.rs");
     assert!(picture.matches("subgraph ").count() > 1);
+}
+
+/// Every call in API.md is one that the end-to-end tests make (`every_curl_of_the_document`): none
+/// is written by hand where nobody runs it.
+#[test]
+fn calls_stand_in_the_generated_part_alone() {
+    let document = read("API.md");
+    let (start, end) = place(&document, "calls").expect("there is a place for them");
+    let by_hand = [&document[..start], &document[end..]].concat();
+    assert!(!by_hand.contains("curl "), "give it to the document as an example");
+    assert_eq!(document[start..end].matches("curl ").count(), tests::openapi::routes().len());
 }
 
 /// Whoever opens the README finds the file where a payment is decided.
@@ -429,6 +299,10 @@ for line in sys.stdin.read().splitlines():
     deposit = deposit_id(tenant, wallet, key)
     print(tenant, user, currency, label, key, wallet, payment, deposit,
           attempt_id(tenant, payment, 1), sep='\t')
+    print(tenant, user, currency, label, key, withdrawal_id(tenant, wallet, key),
+          transfer_id(tenant, wallet, key), refund_id(tenant, payment, key),
+          attempt_id(tenant, payment, 2),
+          unwanted_charge_refund_id(tenant, payment, attempt_id(tenant, payment, 1)), sep='\t')
 ";
     format!("{}\n{derive_all}", read(RECIPE))
 }
@@ -446,12 +320,15 @@ fn the_recipe_gives_the_golden_ids() {
         Err(error) if error.kind() == ErrorKind::NotFound => return,
         Err(error) => panic!("python3 does not start: {error}"),
     };
-    let rows: Vec<String> = golden_rows().map(|row| row.join("\t")).collect();
+    let joined = |row: Vec<&str>| row.join("\t");
+    let rows: Vec<String> = golden_rows(GOLDEN_IDS).map(joined).collect();
+    let pairs = golden_rows(GOLDEN_IDS).zip(golden_rows(GOLDEN_IDS_V2));
+    let expected: Vec<_> = pairs.flat_map(|(row, added)| [joined(row), joined(added)]).collect();
     let mut stdin = python.stdin.take().expect("it is piped");
     stdin.write_all(rows.join("\n").as_bytes()).expect("python3 reads");
     drop(stdin);
     let output = python.wait_with_output().expect("python3 ends");
     assert!(output.status.success(), "the recipe fails");
     let derived = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(derived.lines().collect::<Vec<_>>(), rows);
+    assert_eq!(derived.lines().collect::<Vec<_>>(), expected);
 }

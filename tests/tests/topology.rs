@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use processors::audit::{AuditRecord, Auditor};
-use processors::policy::{GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy};
+use processors::policy::{
+    GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy, TransferTimes,
+};
 use schemas::codec::{self, SCHEMA_HEADER, SchemaCatalog, SchemaFingerprint};
 use schemas::entry::{Entry, Verdict};
 use schemas::event::{Event, GatewayOperationRequested};
@@ -47,8 +49,12 @@ fn policy() -> Policy {
             maximum_call_time: Duration::from_secs(5),
             ingestion_window: Duration::from_secs(1),
             inquiry: InquiryKind::Authoritative,
+            refund_inquiry: InquiryKind::Authoritative,
         }],
+        routes: Vec::new(),
         payment: PaymentTimes::default(),
+        refund: PaymentTimes::of_refunds(),
+        transfer: TransferTimes::default(),
     }
     .versioned()
 }
@@ -161,6 +167,7 @@ fn answer(driver: &mut TestDriver<Ledger>, outcome: GatewayOutcome) {
         evidence: None,
         observed_at: Timestamp::from_millis(START_MS),
         correlation_id: request.correlation_id,
+        notification_id: String::new(),
     };
     pipe(driver, Topic::GatewayResults, record(&result));
 }

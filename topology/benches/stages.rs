@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use processors::policy::{GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy};
+use processors::policy::{
+    GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy, TransferTimes,
+};
 use schemas::codec::{self, SchemaCatalog};
 use schemas::entry::Entry;
 use schemas::event::Event;
@@ -263,8 +265,12 @@ fn policy() -> Policy {
             maximum_call_time: Duration::from_secs(5),
             ingestion_window: Duration::from_secs(1),
             inquiry: InquiryKind::Authoritative,
+            refund_inquiry: InquiryKind::Authoritative,
         }],
+        routes: Vec::new(),
         payment: PaymentTimes::default(),
+        refund: PaymentTimes::of_refunds(),
+        transfer: TransferTimes::default(),
     }
     .versioned()
 }
@@ -378,6 +384,7 @@ fn succeeded(entry: &Entry) -> Record {
             )),
             observed_at: Timestamp::from_millis(AT_MS),
             correlation_id: asked.correlation_id.clone(),
+            notification_id: String::new(),
         },
     )
 }

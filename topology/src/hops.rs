@@ -33,6 +33,9 @@ pub fn appended(request: &Request) {
     let (envelope, payment_id) = match request {
         Request::Command(command) => match &command.body {
             CommandBody::Pay(pay) => (&command.envelope, pay.payment_id.as_str()),
+            CommandBody::Cancel(cancel) => (&command.envelope, cancel.payment_id.as_str()),
+            CommandBody::Refund(refund) => (&command.envelope, refund.payment_id.as_str()),
+            CommandBody::Transfer(_) => (&command.envelope, ""),
         },
         Request::Operation(operation) => (&operation.envelope, ""),
     };
@@ -100,6 +103,10 @@ fn operation_word(operation: GatewayOperationKind) -> &'static str {
     match operation {
         GatewayOperationKind::Submit => "submit",
         GatewayOperationKind::Inquire => "inquire",
+        GatewayOperationKind::Refund => "refund",
+        GatewayOperationKind::InquireRefund => "inquire_refund",
+        GatewayOperationKind::Notify => "notify",
+        GatewayOperationKind::NotifyRefund => "notify_refund",
     }
 }
 
@@ -158,9 +165,15 @@ fn payment_of(entry: &Entry) -> String {
     match &entry.input.body {
         InputBody::Command(command) => match &command.body {
             CommandBody::Pay(pay) => pay.payment_id.clone(),
+            CommandBody::Cancel(cancel) => cancel.payment_id.clone(),
+            CommandBody::Refund(refund) => refund.payment_id.clone(),
+            CommandBody::Transfer(_) => String::new(),
         },
         InputBody::GatewayResult(result) => result.payment_id.to_string(),
-        InputBody::Operation(_) | InputBody::TimerFired {} | InputBody::Unreadable(_) => {
+        InputBody::Operation(_)
+        | InputBody::TransferLeg(_)
+        | InputBody::TimerFired {}
+        | InputBody::Unreadable(_) => {
             let id: Option<PaymentId> = entry.events.iter().find_map(processors::payment_of);
             id.map_or_else(String::new, |id| id.to_string())
         }
@@ -187,7 +200,37 @@ fn correlation_of(entry: &Entry) -> &str {
         | Event::PaymentInDoubt(_)
         | Event::PaymentCompleted(_)
         | Event::PaymentFailed(_)
-        | Event::DiscrepancyRecorded(_) => None,
+        | Event::DiscrepancyRecorded(_)
+        | Event::WalletFrozen(_)
+        | Event::WalletUnfrozen(_)
+        | Event::WalletClosed(_)
+        | Event::LimitsSet(_)
+        | Event::WithdrawalRecorded(_)
+        | Event::DepositReversed(_)
+        | Event::WithdrawalReversed(_)
+        | Event::SuspenseBooked(_)
+        | Event::AttemptAbandoned(_)
+        | Event::PaymentReviewRequested(_)
+        | Event::PaymentResolved(_)
+        | Event::CancelRequested(_)
+        | Event::PaymentCancelled(_)
+        | Event::RefundRequested(_)
+        | Event::RefundResendScheduled(_)
+        | Event::RefundInDoubt(_)
+        | Event::RefundReviewRequested(_)
+        | Event::RefundResolved(_)
+        | Event::RefundSucceeded(_)
+        | Event::RefundFailed(_)
+        | Event::TransferRequested(_)
+        | Event::TransferHeld(_)
+        | Event::TransferLegRequested(_)
+        | Event::TransferCredited(_)
+        | Event::TransferRefused(_)
+        | Event::TransferCompleted(_)
+        | Event::TransferFailed(_)
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => None,
     });
     asked.unwrap_or_default()
 }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bytes::Bytes;
 use compact_str::CompactString;
 use processors::policy::Policy;
-use processors::{DecideContext, ROW_VERSION};
-use schemas::codec::{self, DecodeError, Record, SCHEMA_HEADER, SchemaCatalog};
+use processors::{DecideContext, ROW_VERSION, ReadLedger};
+use schemas::codec::{self, DecodeError, Record, RecordKind, SCHEMA_HEADER, SchemaCatalog};
 use schemas::entry::{
     self, Entry, Input, InputBody, MAX_ORIGINAL_BYTES, READER_VERSION, Unreadable,
 };
-use schemas::inputs::{Command, GatewayResult, Operation};
+use schemas::inputs::{Command, GatewayResult, Operation, TransferLeg};
 use schemas::{ByteString, Offset, Partition, SchemaFingerprint, SchemaId, Timestamp, Topic};
 
 use tokio::sync::mpsc;
@@ -33,32 +33,54 @@ pub struct Ledger {
     entry_schema: OnceLock<SchemaId>,
     /// Tells of every schema id of an entry that was not seen before.
     seen: Mutex<BTreeSet<SchemaId>>,
-    new_ids: mpsc::UnboundedSender<SchemaId>,
+    new_ids: mpsc::UnboundedSender<WrittenWith>,
+    /// Tells of shards that have adopted another configuration than this one.
+    takeovers: OnceLock<mpsc::UnboundedSender<Partition>>,
+}
+
+/// A schema that entries of the log were written with: ours, or that of an earlier release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenWith {
+    /// Its id, as it stands in their frames.
+    pub id: SchemaId,
+    /// The schema, as their headers name it.
+    pub fingerprint: SchemaFingerprint,
 }
 
 impl Ledger {
     /// A ledger under this policy. Without a registry, records with a schema of somebody else's are
-    /// refused. The receiver gives every schema id that entries of the log were written with, once:
-    /// each must still stand for the schema of entries.
+    /// refused. The receiver gives every schema that entries of the log were written with, once:
+    /// its id must still stand for it.
     pub fn new(
         policy: Policy,
         catalog: Arc<SchemaCatalog>,
         registry: Option<Registry>,
-    ) -> (Self, mpsc::UnboundedReceiver<SchemaId>) {
+    ) -> (Self, mpsc::UnboundedReceiver<WrittenWith>) {
         let (new_ids, ids) = mpsc::unbounded_channel();
         let (entry_schema, seen) = (OnceLock::new(), Mutex::default());
-        (Self { policy, catalog, registry, entry_schema, seen, new_ids }, ids)
+        let takeovers = OnceLock::new();
+        (Self { policy, catalog, registry, entry_schema, seen, new_ids, takeovers }, ids)
+    }
+
+    /// Gives every shard that is taken over from now on and has adopted another configuration than
+    /// that of this ledger. The first who asks is told.
+    pub fn watch_takeovers(&self) -> mpsc::UnboundedReceiver<Partition> {
+        let (told, shards) = mpsc::unbounded_channel();
+        self.takeovers.get_or_init(|| told);
+        shards
     }
 
     /// Tells of an id of the log that was not seen before. Our own is known to be good.
-    fn note_entry_id(&self, value: Option<&[u8]>) {
-        let Ok((id, _)) = codec::unframe(value) else { return };
+    fn note_entry_id(&self, record: &engine::Record) {
+        let Ok((id, _)) = codec::unframe(record.value.as_deref()) else { return };
         if self.entry_schema.get() == Some(&id) {
             return;
         }
         if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
             // Nobody listens where there is no registry to ask.
-            let _ = self.new_ids.send(id);
+            let named = record.header(SCHEMA_HEADER).and_then(SchemaFingerprint::parse);
+            let fingerprint = named.unwrap_or_else(|| RecordKind::Entry.schema().fingerprint());
+            let _ = self.new_ids.send(WrittenWith { id, fingerprint });
         }
     }
 
@@ -100,11 +122,10 @@ impl Ledger {
             Topic::GatewayResults => {
                 self.read::<GatewayResult>(record)?.map(InputBody::GatewayResult)
             }
-            Topic::Transfers
-            | Topic::Journal
-            | Topic::DeadLetters
-            | Topic::Keys
-            | Topic::Ownership => Ok(unreadable(record, "this topic has no inputs yet")),
+            Topic::Transfers => self.read::<TransferLeg>(record)?.map(InputBody::TransferLeg),
+            Topic::Journal | Topic::DeadLetters | Topic::Keys | Topic::Ownership => {
+                Ok(unreadable(record, "this topic has no inputs"))
+            }
         };
         Ok(body.unwrap_or_else(|error| unreadable(record, &error.to_string())))
     }
@@ -198,6 +219,18 @@ impl Application for Ledger {
         Ok(())
     }
 
+    fn taken_over(&self, partition: Partition, state: &dyn engine::ReadState) {
+        let Some(takeovers) = self.takeovers.get() else { return };
+        match Reader(state).adopted_policy() {
+            Ok(adopted) if adopted == self.policy.version => {}
+            Ok(_) => {
+                // Nobody listens any more when the process ends anyway.
+                let _ = takeovers.send(partition);
+            }
+            Err(error) => tracing::warn!(%partition, %error, "A shard's policy is not known."),
+        }
+    }
+
     fn header(&self, entry: &Entry) -> engine::EntryHeader {
         engine::EntryHeader {
             seq: entry.seq.unsigned_abs(),
@@ -229,7 +262,7 @@ impl Application for Ledger {
         record: &engine::JournalRecord,
     ) -> Result<Entry, engine::EntryDecodeError> {
         let entry = decode_entry(&self.catalog, &record.record)?;
-        self.note_entry_id(record.record.value.as_deref());
+        self.note_entry_id(&record.record);
         Ok(entry)
     }
 }

@@ -2,12 +2,15 @@
 //! key.
 
 use processors::payment::Payment;
+use processors::rail::{FactId, RailFact};
+use processors::refund::Refund;
+use processors::transfer::{Receipt, Transfer};
 use processors::wallet::Wallet;
 use processors::{
-    AccountState, Deposit, ReadLedger, StateError, WriteLedger, decode_row, encode_row,
+    AccountState, Orphan, ReadLedger, StateError, WriteLedger, decode_row, encode_row,
 };
 use schemas::account::Account;
-use schemas::{Currency, DepositId, PaymentId, RailName, WalletId};
+use schemas::{Currency, OperationId, PaymentId, RailName, RefundId, TransferId, WalletId};
 use serde::de::DeserializeOwned;
 
 use crate::engine::application::{ReadState, StateError as EngineStateError, WriteState};
@@ -15,11 +18,23 @@ use crate::engine::application::{ReadState, StateError as EngineStateError, Writ
 const WALLETS: &str = "wallets";
 const ACCOUNTS: &str = "accounts";
 const PAYMENTS: &str = "payments";
-const DEPOSITS: &str = "deposits";
+const FACTS: &str = "facts";
 const REFERENCES: &str = "references";
+const REFUNDS: &str = "refunds";
+const TRANSFERS: &str = "transfers";
+const RECEIPTS: &str = "receipts";
+const POLICY: &str = "policy";
+const ORPHANS: &str = "orphans";
+
+/// The one row of its column.
+const ADOPTED: &[u8] = b"adopted";
+/// The one row of orphans that is none: how many there are. Ids are longer.
+const ORPHAN_COUNT: &[u8] = b"count";
 
 /// The columns that the ledger's state takes in a store.
-pub const COLUMNS: &[&str] = &[WALLETS, ACCOUNTS, PAYMENTS, DEPOSITS, REFERENCES];
+pub const COLUMNS: &[&str] = &[
+    WALLETS, ACCOUNTS, PAYMENTS, FACTS, REFERENCES, REFUNDS, TRANSFERS, RECEIPTS, POLICY, ORPHANS,
+];
 
 /// How long the key of a wallet's account is.
 const ACCOUNT_KEY_BYTES: usize = 20;
@@ -106,17 +121,41 @@ macro_rules! read_ledger {
                 }
             }
 
-            fn deposit(&self, id: DepositId) -> Result<Option<Deposit>, StateError> {
-                self.row(DEPOSITS, id.as_bytes())
+            fn refund(&self, id: RefundId) -> Result<Option<Refund>, StateError> {
+                self.row(REFUNDS, id.as_bytes())
             }
 
-            fn deposit_by_reference(
+            fn transfer(&self, id: TransferId) -> Result<Option<Transfer>, StateError> {
+                self.row(TRANSFERS, id.as_bytes())
+            }
+
+            fn receipt(&self, id: TransferId) -> Result<Option<Receipt>, StateError> {
+                self.row(RECEIPTS, id.as_bytes())
+            }
+
+            fn rail_fact(&self, id: FactId) -> Result<Option<RailFact>, StateError> {
+                self.row(FACTS, id.as_bytes())
+            }
+
+            fn is_recorded(
                 &self,
                 wallet: WalletId,
                 rail: &RailName,
                 reference: &str,
-            ) -> Result<Option<DepositId>, StateError> {
-                self.row(REFERENCES, &reference_key(wallet, rail, reference))
+            ) -> Result<bool, StateError> {
+                Ok(self.bytes(REFERENCES, &reference_key(wallet, rail, reference))?.is_some())
+            }
+
+            fn adopted_policy(&self) -> Result<i64, StateError> {
+                Ok(self.row(POLICY, ADOPTED)?.unwrap_or_default())
+            }
+
+            fn orphan(&self, id: OperationId) -> Result<Option<Orphan>, StateError> {
+                self.row(ORPHANS, id.as_bytes())
+            }
+
+            fn orphans(&self) -> Result<u32, StateError> {
+                Ok(self.row(ORPHANS, ORPHAN_COUNT)?.unwrap_or_default())
             }
         }
     )*};
@@ -156,10 +195,39 @@ impl WriteLedger for Writer<'_> {
         Ok(self.payments.get_mut(at))
     }
 
-    fn put_deposit(&mut self, deposit: Deposit) {
-        let key = reference_key(deposit.wallet_id, &deposit.rail, &deposit.reference);
-        self.put(REFERENCES, key, encode_row(&deposit.id));
-        self.put(DEPOSITS, deposit.id.as_bytes().to_vec(), encode_row(&deposit));
+    fn put_refund(&mut self, refund: Refund) {
+        self.put(REFUNDS, refund.id.as_bytes().to_vec(), encode_row(&refund));
+    }
+
+    fn put_transfer(&mut self, transfer: Transfer) {
+        self.put(TRANSFERS, transfer.id.as_bytes().to_vec(), encode_row(&transfer));
+    }
+
+    fn put_receipt(&mut self, receipt: Receipt) {
+        self.put(RECEIPTS, receipt.transfer_id.as_bytes().to_vec(), encode_row(&receipt));
+    }
+
+    fn put_rail_fact(&mut self, fact: RailFact) {
+        let key = reference_key(fact.wallet_id, &fact.rail, &fact.reference);
+        self.put(REFERENCES, key, encode_row(&fact.id));
+        self.put(FACTS, fact.id.as_bytes().to_vec(), encode_row(&fact));
+    }
+
+    fn put_adopted_policy(&mut self, version: i64) {
+        self.put(POLICY, ADOPTED.to_vec(), encode_row(&version));
+    }
+
+    fn put_orphan(&mut self, orphan: Orphan) {
+        let key = orphan.result.operation_id.as_bytes().to_vec();
+        self.put(ORPHANS, key, encode_row(&orphan));
+    }
+
+    fn remove_orphan(&mut self, id: OperationId) {
+        self.state.delete(ORPHANS, id.as_bytes());
+    }
+
+    fn put_orphans(&mut self, count: u32) {
+        self.put(ORPHANS, ORPHAN_COUNT.to_vec(), encode_row(&count));
     }
 }
 
@@ -178,6 +246,8 @@ fn account_key(account: &Account, currency: Currency) -> Vec<u8> {
             key.push(b'x');
             key.extend_from_slice(rail.as_str().as_bytes());
         }
+        Account::Suspense => key.push(b's'),
+        Account::TransfersClearing => key.push(b't'),
     }
     // Always three bytes, so that no two accounts have one key.
     key.extend_from_slice(currency.code().as_bytes());

@@ -35,6 +35,8 @@ enum Command {
     Audit(cli::audit::AuditArguments),
     Load(Box<cli::load::LoadArguments>),
     Journal(cli::journal::JournalArguments),
+    Explain(cli::explain::ExplainArguments),
+    DeadLetters(cli::dead_letters::DeadLettersArguments),
     Config(cli::config::ConfigArguments),
     Status(cli::status::StatusArguments),
 }
@@ -64,6 +66,8 @@ pub fn main() -> ExitCode {
             Command::Audit(arguments) => cli::audit::audit(arguments).await,
             Command::Load(arguments) => cli::load::load(*arguments).await,
             Command::Journal(arguments) => cli::journal::journal(arguments).await,
+            Command::Explain(arguments) => cli::explain::explain(arguments).await,
+            Command::DeadLetters(arguments) => cli::dead_letters::dead_letters(arguments).await,
             Command::Status(arguments) => Ok(cli::status::status(arguments).await),
             Command::Config(arguments) => {
                 cli::config::config(&arguments).map(|()| ExitCode::SUCCESS)

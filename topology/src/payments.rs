@@ -10,7 +10,12 @@ use crate::roles::Role;
 
 /// The graph of the product.
 pub fn topology() -> Topology {
-    Topology::new("payments").with(ledger()).with(gateway()).with(views())
+    Topology::new("payments")
+        .with(ledger())
+        .with(gateway())
+        .with(transfers())
+        .with(dead_letters())
+        .with(views())
 }
 
 /// Wallets and payment sagas, co-partitioned by wallet id: one input becomes one entry.
@@ -24,12 +29,28 @@ fn ledger() -> SubTopology {
         .store("wallets")
         .store("accounts")
         .store("payments")
-        .store("deposits")
+        .store("facts")
         .store("references")
+        .store("refunds")
+        .store("transfer-state")
+        .store("receipts")
+        .store("policy")
+        .store("orphans")
         .processor(
             "decide",
             &["gateway-results", "transfers", "operations", "commands"],
-            &["wallets", "accounts", "payments", "deposits", "references"],
+            &[
+                "wallets",
+                "accounts",
+                "payments",
+                "facts",
+                "references",
+                "refunds",
+                "transfer-state",
+                "receipts",
+                "policy",
+                "orphans",
+            ],
         )
         .sink("journal", &["decide"], Target::Topic(Topic::Journal))
 }
@@ -43,6 +64,24 @@ fn gateway() -> SubTopology {
         .processor("ask", &["journal-for-gateway"], &["outstanding"])
         .sink("gateway", &["ask"], Target::World("payment gateway"))
         .sink("results", &["ask"], Target::Topic(Topic::GatewayResults))
+}
+
+/// Brings the legs of transfers to the shards that must act.
+fn transfers() -> SubTopology {
+    SubTopology::follower("transfer-follower")
+        .run_by(Role::Ledger.label())
+        .source("journal-for-transfers", Topic::Journal)
+        .processor("forward", &["journal-for-transfers"], &[])
+        .sink("legs", &["forward"], Target::Topic(Topic::Transfers))
+}
+
+/// Shows people what nobody could read.
+fn dead_letters() -> SubTopology {
+    SubTopology::follower("dead-letter-follower")
+        .run_by(Role::Ledger.label())
+        .source("journal-for-dead-letters", Topic::Journal)
+        .processor("set-aside", &["journal-for-dead-letters"], &[])
+        .sink("letters", &["set-aside"], Target::Topic(Topic::DeadLetters))
 }
 
 /// Folds the journal into the rows that the API answers from.

@@ -117,8 +117,12 @@ pub struct WriterIds {
     pub operation: SchemaId,
     /// Of gateway results.
     pub gateway_result: SchemaId,
+    /// Of legs of transfers.
+    pub transfer_leg: SchemaId,
     /// Of entries.
     pub entry: SchemaId,
+    /// Of dead letters.
+    pub dead_letter: SchemaId,
 }
 
 impl WriterIds {
@@ -128,7 +132,9 @@ impl WriterIds {
             RecordKind::Command => self.command,
             RecordKind::Operation => self.operation,
             RecordKind::GatewayResult => self.gateway_result,
+            RecordKind::TransferLeg => self.transfer_leg,
             RecordKind::Entry => self.entry,
+            RecordKind::DeadLetter => self.dead_letter,
         }
     }
 }
@@ -166,8 +172,8 @@ impl Registry {
             *id = self.register_one(prefix, kind, &away).await?;
             catalog.learn_own(*id, kind)?;
         }
-        let [command, operation, gateway_result, entry] = ids;
-        Ok(WriterIds { command, operation, gateway_result, entry })
+        let [command, operation, gateway_result, transfer_leg, entry, dead_letter] = ids;
+        Ok(WriterIds { command, operation, gateway_result, transfer_leg, entry, dead_letter })
     }
 
     async fn register_one(

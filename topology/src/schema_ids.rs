@@ -31,12 +31,17 @@ fn remembered(ids: WriterIds) -> Vec<Remembered> {
 /// The ids in this file, if they are those of the schemas that this binary writes.
 pub fn read(path: &Path) -> Option<WriterIds> {
     let rows: Vec<Remembered> = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-    let [command, operation, gateway_result, entry] = rows.as_slice() else { return None };
+    let [command, operation, gateway_result, transfer_leg, entry, dead_letter] = rows.as_slice()
+    else {
+        return None;
+    };
     let ids = WriterIds {
         command: command.id,
         operation: operation.id,
         gateway_result: gateway_result.id,
+        transfer_leg: transfer_leg.id,
         entry: entry.id,
+        dead_letter: dead_letter.id,
     };
     (remembered(ids) == rows).then_some(ids)
 }
@@ -63,8 +68,14 @@ mod tests {
         let path = directory.path().join("ids.json");
         assert_eq!(read(&path), None);
         let id = SchemaId;
-        let ids =
-            WriterIds { command: id(1), operation: id(2), gateway_result: id(3), entry: id(4) };
+        let ids = WriterIds {
+            command: id(1),
+            operation: id(2),
+            gateway_result: id(3),
+            transfer_leg: id(4),
+            entry: id(5),
+            dead_letter: id(6),
+        };
         write(&path, ids);
         assert_eq!(read(&path), Some(ids));
         let text = std::fs::read_to_string(&path).expect("readable");

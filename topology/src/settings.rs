@@ -4,13 +4,19 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use processors::policy::{GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy};
+use connectors::gateway::table::{self, GatewayTable, TableInvalid};
+use processors::policy::{PaymentTimes, PlaintextRule, Policy, TransferTimes};
 use schemas::{GatewayName, Partition, PartitionCount, TopicPrefix};
 
 use crate::roles::{Role, ShardList, ShardListError};
+
+mod gateways;
+
+pub use gateways::{GatewayKind, GatewaySettings, GatewaysFile, secret_reference};
 
 /// How careful to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,16 +25,6 @@ pub enum Profile {
     Dev,
     /// Replication factor 3, idempotency keys required, no plaintext in the log.
     Production,
-}
-
-/// What kind of gateway is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GatewayKind {
-    /// The gateway simulator, over HTTP at its URL.
-    Simulator,
-    /// The same without HTTP, in this process; its charges are in `gateway-sim` of the state
-    /// directory. For benchmarks and tests; not in profile production.
-    InProcess,
 }
 
 /// Where the log is.
@@ -161,7 +157,7 @@ pub struct RunSettings {
     )]
     pub wallet_in_flight_limit: u32,
 
-    /// The gateway.
+    /// The gateways.
     #[command(flatten)]
     pub gateway: GatewaySettings,
 
@@ -193,96 +189,19 @@ pub struct TelemetrySettings {
     pub otlp_endpoint: Option<String>,
 }
 
-/// The gateway: its name in the log, where it is, and what it promises.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Gateway")]
-pub struct GatewaySettings {
-    /// Its name in the log.
-    #[arg(long, value_name = "NAME", env = "HOLDFAST_GATEWAY_NAME", default_value = "simulator")]
-    pub gateway_name: GatewayName,
-
-    /// What kind it is: `simulator` is called over HTTP, `in-process` is the simulator without
-    /// HTTP, for benchmarks.
-    #[arg(
-        long,
-        env = "HOLDFAST_GATEWAY_KIND",
-        value_enum,
-        default_value_t = GatewayKind::Simulator
-    )]
-    pub gateway_kind: GatewayKind,
-
-    /// Where it is.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "HOLDFAST_GATEWAY_URL",
-        default_value = "http://127.0.0.1:8090"
-    )]
-    pub gateway_url: String,
-
-    /// How long one call may take, connecting included, in milliseconds.
-    #[arg(
-        long,
-        value_name = "MS",
-        env = "HOLDFAST_GATEWAY_CALL_TIMEOUT_MS",
-        default_value_t = 3_000,
-        value_parser = clap::value_parser!(u64).range(100..=60_000)
-    )]
-    pub gateway_call_timeout_ms: u64,
-
-    /// How many calls may be under way at once; more wait.
-    #[arg(
-        long,
-        value_name = "COUNT",
-        env = "HOLDFAST_GATEWAY_CONCURRENCY",
-        default_value_t = 256,
-        value_parser = clap::value_parser!(u32).range(1..=10_000)
-    )]
-    pub gateway_concurrency: u32,
-
-    /// How long after its request an operation may be handed to the gateway, in milliseconds.
-    #[arg(
-        long,
-        value_name = "MS",
-        env = "HOLDFAST_GATEWAY_OPERATION_WINDOW_MS",
-        default_value_t = 10_000,
-        value_parser = clap::value_parser!(u64).range(100..=600_000)
-    )]
-    pub gateway_operation_window_ms: u64,
-
-    /// How long after a call the charge may become visible to an inquiry, in milliseconds.
-    #[arg(
-        long,
-        value_name = "MS",
-        env = "HOLDFAST_GATEWAY_INGESTION_WINDOW_MS",
-        default_value_t = 1_000
-    )]
-    pub gateway_ingestion_window_ms: u64,
-
-    /// How long it remembers idempotency keys, in hours.
-    #[arg(
-        long,
-        value_name = "HOURS",
-        env = "HOLDFAST_GATEWAY_KEY_RETENTION_HOURS",
-        default_value_t = 24,
-        value_parser = clap::value_parser!(u64).range(1..=87_600)
-    )]
-    pub gateway_key_retention_hours: u64,
-}
-
-/// The call may overrun its time-out by so much: the client's own bookkeeping.
-const CALL_OVERRUN: Duration = Duration::from_secs(1);
-
 /// Settings that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// A resent operation could charge twice.
     #[error(
-        "the gateway forgets idempotency keys after {retention:?}, but an operation can reach it \
-         {latest:?} after its request: raise --gateway-key-retention-hours or lower \
+        "gateway {gateway} forgets idempotency keys after {retention:?}, but an operation can \
+         reach it {latest:?} after its request: raise its key retention \
+         (--gateway-key-retention-hours, or key_retention_hours in the file) or lower \
          --gateway-operation-window-ms"
     )]
     RetentionTooShort {
+        /// Which gateway.
+        gateway: GatewayName,
         /// What is configured.
         retention: Duration,
         /// What it must exceed.
@@ -290,10 +209,16 @@ pub enum SettingsError {
     },
     /// Money would be taken from wallets and charged nowhere.
     #[error(
-        "a gateway in process charges nobody: profile production needs another --gateway-kind, \
-         and a benchmark --profile dev"
+        "gateway {0} is in process and charges nobody: profile production needs another kind, and \
+         a benchmark --profile dev"
     )]
-    GatewayInProcess,
+    GatewayInProcess(GatewayName),
+    /// They would share their ground truth.
+    #[error("only one gateway can be in process: make another kind of all others")]
+    GatewaysInProcess,
+    /// The one gateway of the settings is none.
+    #[error("the settings of the gateway are not valid: {0}")]
+    Gateway(#[from] TableInvalid),
 }
 
 impl RunSettings {
@@ -315,26 +240,24 @@ impl RunSettings {
         self.shards.of(self.partitions())
     }
 
+    /// The gateways that this installation has.
+    ///
+    /// # Errors
+    /// [`SettingsError::Gateway`], when they are given by settings that are none of a gateway.
+    pub fn gateways(&self) -> Result<Arc<GatewayTable>, SettingsError> {
+        Ok(self.gateway.table()?)
+    }
+
     /// The policy that these settings are.
     ///
     /// # Errors
-    /// [`SettingsError`] when they could charge somebody twice.
+    /// [`SettingsError`] when they could charge somebody twice, or nobody.
     pub fn policy(&self) -> Result<Policy, SettingsError> {
-        if self.profile == Profile::Production
-            && self.gateway.gateway_kind == GatewayKind::InProcess
-        {
-            return Err(SettingsError::GatewayInProcess);
-        }
-        let gateway = self.gateway.policy();
-        let payment = PaymentTimes {
-            operation_window: Duration::from_millis(self.gateway.gateway_operation_window_ms),
-            ..PaymentTimes::default()
-        };
-        let latest = payment.operation_window + gateway.maximum_call_time;
-        if gateway.key_retention <= latest {
-            let retention = gateway.key_retention;
-            return Err(SettingsError::RetentionTooShort { retention, latest });
-        }
+        let gateways = self.gateways()?;
+        let window = Duration::from_millis(self.gateway.gateway_operation_window_ms);
+        self.check(&gateways, window)?;
+        let payment = PaymentTimes { operation_window: window, ..PaymentTimes::default() };
+        let refund = PaymentTimes { operation_window: window, ..PaymentTimes::of_refunds() };
         let plaintext = match self.profile {
             Profile::Dev => PlaintextRule::Allowed,
             Profile::Production => PlaintextRule::Refused,
@@ -343,27 +266,32 @@ impl RunSettings {
             version: 0,
             partitions: self.partitions(),
             plaintext,
-            gateways: vec![gateway],
+            gateways: gateways.gateways().iter().map(gateways::policy_of).collect(),
+            routes: gateways::routes_of(&gateways),
             payment,
+            refund,
+            transfer: TransferTimes::default(),
         };
         Ok(policy.versioned())
     }
-}
 
-impl GatewaySettings {
-    /// The longest that one call may take.
-    pub fn call_timeout(&self) -> Duration {
-        Duration::from_millis(self.gateway_call_timeout_ms)
-    }
-
-    fn policy(&self) -> GatewayPolicy {
-        GatewayPolicy {
-            name: self.gateway_name.clone(),
-            key_retention: Duration::from_hours(self.gateway_key_retention_hours),
-            maximum_call_time: self.call_timeout() + CALL_OVERRUN,
-            ingestion_window: Duration::from_millis(self.gateway_ingestion_window_ms),
-            inquiry: InquiryKind::Authoritative,
+    /// No gateway of the table may charge twice, or nobody without saying so.
+    fn check(&self, table: &GatewayTable, window: Duration) -> Result<(), SettingsError> {
+        for row in table.gateways() {
+            if self.profile == Profile::Production && row.kind == table::GatewayKind::InProcess {
+                return Err(SettingsError::GatewayInProcess(row.name.clone()));
+            }
+            let (retention, latest) = (row.key_retention(), window + row.maximum_call_time());
+            if retention <= latest {
+                let gateway = row.name.clone();
+                return Err(SettingsError::RetentionTooShort { gateway, retention, latest });
+            }
         }
+        let kinds = table.gateways().iter().map(|row| row.kind);
+        if kinds.filter(|kind| *kind == table::GatewayKind::InProcess).count() > 1 {
+            return Err(SettingsError::GatewaysInProcess);
+        }
+        Ok(())
     }
 }
 

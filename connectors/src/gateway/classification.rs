@@ -14,8 +14,11 @@
 //!   the one that has just failed.
 //! - Nothing but the gateway's own statement about our key is `not_found`; a 404 page is unknown.
 //! - A success must carry our key and our reference, else it is another caller's charge: unknown.
+//! - What the gateway has accepted and not decided is unknown, however well it looks.
 //! - An inquiry that fails is unknown, also when it never left: not having asked says nothing about
 //!   the attempt that is asked about.
+//!
+//! A refund stands in the columns of a charge: both move money once, under a key of their own.
 //!
 //! What the table deliberately does not know: earlier tries of the same operation. `not_sent`
 //! speaks of this try only; that an earlier one may have been sent is the ledger's to remember.
@@ -27,6 +30,10 @@ pub enum OperationKind {
     Submit,
     /// Ask what became of a charge: moves nothing.
     Inquire,
+    /// Give a charge back, or a part of it: moves money when it succeeds.
+    Refund,
+    /// Ask what became of a refund: moves nothing.
+    InquireRefund,
 }
 
 /// Whether a refusal carries the gateway's own statement that nothing was processed.
@@ -38,14 +45,17 @@ pub enum Processing {
     Undeclared,
 }
 
-/// What a client recognised in the body of an answer. "Ours" means that idempotency key, reference
-/// and attempt are those of the request.
+/// What a client recognised in the body of an answer. "Ours" means that the ids which the gateway
+/// was given (key, payment, attempt or refund) are those of the request. A refund is read as a
+/// charge is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BodyReading {
     /// Our charge, which succeeded.
     ChargeSucceeded,
     /// Our charge, which was declined.
     ChargeDeclined,
+    /// Our charge, which the gateway has not decided yet.
+    ChargePending,
     /// A well-formed charge that is not ours.
     ChargeOfAnother,
     /// The gateway's own statement that it has no charge under our key.
@@ -61,8 +71,10 @@ pub enum BodyReading {
 /// What came back for one call of a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnswerKind {
-    /// Connection refused, name not resolved, connect time-out, failed TLS handshake, or a request
-    /// that could not be built: no byte of it can have been sent.
+    /// The request could not be built: the gateway cannot be asked this.
+    NotBuilt,
+    /// Connection refused, name not resolved, connect time-out, failed TLS handshake: no byte of
+    /// the request can have been sent.
     NotConnected,
     /// The connection was reset or closed before the answer was complete.
     ConnectionLost,
@@ -72,6 +84,8 @@ pub enum AnswerKind {
     ChargeSucceeded,
     /// 2xx or 402, our charge was declined.
     ChargeDeclined,
+    /// 2xx, our charge is not decided yet.
+    ChargePending,
     /// 2xx, a charge with a key, reference or attempt that is not ours.
     ChargeOfAnother,
     /// 2xx, the gateway states that it has no charge under our key.
@@ -100,6 +114,15 @@ pub enum AnswerKind {
     UnassignedStatus,
 }
 
+/// What an answer says about the gateway itself, whatever became of the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Health {
+    /// It answers as documented.
+    Well,
+    /// It is away, overloaded, broken, or does not take our credentials.
+    Ill,
+}
+
 /// What an answer means for the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OutcomeClass {
@@ -121,6 +144,7 @@ impl Processing {
             BodyReading::RefusedUnprocessed => Self::DeclaredUnprocessed,
             BodyReading::ChargeSucceeded
             | BodyReading::ChargeDeclined
+            | BodyReading::ChargePending
             | BodyReading::ChargeOfAnother
             | BodyReading::NothingFound
             | BodyReading::Refused
@@ -130,12 +154,42 @@ impl Processing {
 }
 
 impl AnswerKind {
+    /// What the answer says about the gateway itself.
+    pub const fn health(self) -> Health {
+        use Processing::{DeclaredUnprocessed, Undeclared};
+        match self {
+            Self::NotBuilt
+            | Self::ChargeSucceeded
+            | Self::ChargeDeclined
+            | Self::ChargePending
+            | Self::NothingFound
+            | Self::NotFoundDocumented
+            | Self::Conflict
+            | Self::OtherRefusal(DeclaredUnprocessed) => Health::Well,
+            Self::NotConnected
+            | Self::ConnectionLost
+            | Self::TimedOut
+            | Self::ChargeOfAnother
+            | Self::MalformedSuccess
+            | Self::Redirected
+            | Self::Unauthorized(_)
+            | Self::NotFoundPage
+            | Self::TooEarly(_)
+            | Self::RateLimited(_)
+            // Somebody else's page, as likely as not.
+            | Self::OtherRefusal(Undeclared)
+            | Self::ServerError
+            | Self::UnassignedStatus => Health::Ill,
+        }
+    }
+
     /// The answer described by an HTTP status code and what was recognised in the body.
     pub const fn describe(status: u16, body: BodyReading) -> Self {
         match status {
             200..=299 => match body {
                 BodyReading::ChargeSucceeded => Self::ChargeSucceeded,
                 BodyReading::ChargeDeclined => Self::ChargeDeclined,
+                BodyReading::ChargePending => Self::ChargePending,
                 BodyReading::ChargeOfAnother => Self::ChargeOfAnother,
                 BodyReading::NothingFound => Self::NothingFound,
                 BodyReading::RefusedUnprocessed
@@ -152,6 +206,7 @@ impl AnswerKind {
                 }
                 BodyReading::ChargeSucceeded
                 | BodyReading::ChargeDeclined
+                | BodyReading::ChargePending
                 | BodyReading::ChargeOfAnother
                 | BodyReading::Refused
                 | BodyReading::Unrecognised => Self::NotFoundPage,
@@ -176,13 +231,15 @@ pub const fn classify(operation: OperationKind, answer: AnswerKind) -> OutcomeCl
         A::ChargeDeclined => (Decline, Decline),
         // A submission that is answered with "no such charge" contradicts itself.
         A::NothingFound | A::NotFoundDocumented => (Unknown, NotFound),
-        A::NotConnected
+        A::NotBuilt
+        | A::NotConnected
         | A::Unauthorized(DeclaredUnprocessed)
         | A::TooEarly(DeclaredUnprocessed)
         | A::RateLimited(DeclaredUnprocessed)
         | A::OtherRefusal(DeclaredUnprocessed) => (NotSent, Unknown),
         A::ConnectionLost
         | A::TimedOut
+        | A::ChargePending
         | A::ChargeOfAnother
         | A::MalformedSuccess
         | A::Redirected
@@ -197,8 +254,8 @@ pub const fn classify(operation: OperationKind, answer: AnswerKind) -> OutcomeCl
         | A::UnassignedStatus => (Unknown, Unknown),
     };
     match operation {
-        OperationKind::Submit => submit,
-        OperationKind::Inquire => inquire,
+        OperationKind::Submit | OperationKind::Refund => submit,
+        OperationKind::Inquire | OperationKind::InquireRefund => inquire,
     }
 }
 
@@ -211,7 +268,7 @@ mod tests {
     use super::*;
 
     /// Answer, class for a submission, class for an inquiry: a row for every combination.
-    const ROWS: [(AnswerKind, OutcomeClass, OutcomeClass); 22] = [
+    const ROWS: [(AnswerKind, OutcomeClass, OutcomeClass); 24] = [
         (A::NotConnected, NotSent, Unknown),
         (A::ConnectionLost, Unknown, Unknown),
         (A::TimedOut, Unknown, Unknown),
@@ -234,6 +291,8 @@ mod tests {
         (A::OtherRefusal(Undeclared), Unknown, Unknown),
         (A::ServerError, Unknown, Unknown),
         (A::UnassignedStatus, Unknown, Unknown),
+        (A::ChargePending, Unknown, Unknown),
+        (A::NotBuilt, NotSent, Unknown),
     ];
 
     /// The row an answer stands in. Exhaustive, so that a new answer does not compile without one.
@@ -261,19 +320,25 @@ mod tests {
             A::OtherRefusal(Undeclared) => 19,
             A::ServerError => 20,
             A::UnassignedStatus => 21,
+            A::ChargePending => 22,
+            A::NotBuilt => 23,
         }
     }
 
     #[test]
-    fn every_answer_has_its_class_for_both_operations() {
+    fn every_answer_has_its_class_for_every_operation() {
         for (index, (answer, submit, inquire)) in ROWS.into_iter().enumerate() {
             assert_eq!(row(answer), index, "{answer:?} stands in another row");
-            assert_eq!(classify(OperationKind::Submit, answer), submit, "{answer:?}");
-            assert_eq!(classify(OperationKind::Inquire, answer), inquire, "{answer:?}");
+            for moving in [OperationKind::Submit, OperationKind::Refund] {
+                assert_eq!(classify(moving, answer), submit, "{moving:?} {answer:?}");
+            }
+            for asking in [OperationKind::Inquire, OperationKind::InquireRefund] {
+                assert_eq!(classify(asking, answer), inquire, "{asking:?} {answer:?}");
+            }
         }
     }
 
-    const BODIES: [BodyReading; 7] = [
+    const BODIES: [BodyReading; 8] = [
         B::ChargeSucceeded,
         B::ChargeDeclined,
         B::ChargeOfAnother,
@@ -281,10 +346,11 @@ mod tests {
         B::RefusedUnprocessed,
         B::Refused,
         B::Unrecognised,
+        B::ChargePending,
     ];
 
     /// For each status, the answer per body in the order of `BODIES`.
-    fn described(status: u16) -> [AnswerKind; 7] {
+    fn described(status: u16) -> [AnswerKind; 8] {
         let refused = |kind: fn(Processing) -> AnswerKind| {
             let undeclared = kind(Undeclared);
             [
@@ -293,6 +359,7 @@ mod tests {
                 undeclared,
                 undeclared,
                 kind(DeclaredUnprocessed),
+                undeclared,
                 undeclared,
                 undeclared,
             ]
@@ -306,8 +373,9 @@ mod tests {
                 A::MalformedSuccess,
                 A::MalformedSuccess,
                 A::MalformedSuccess,
+                A::ChargePending,
             ],
-            300 | 302 | 304 | 307 | 308 => [A::Redirected; 7],
+            300 | 302 | 304 | 307 | 308 => [A::Redirected; 8],
             401 | 403 => refused(A::Unauthorized),
             402 => {
                 let mut answers = refused(A::OtherRefusal);
@@ -322,13 +390,14 @@ mod tests {
                 A::OtherRefusal(DeclaredUnprocessed),
                 A::NotFoundPage,
                 A::NotFoundPage,
+                A::NotFoundPage,
             ],
-            409 => [A::Conflict; 7],
+            409 => [A::Conflict; 8],
             425 => refused(A::TooEarly),
             429 => refused(A::RateLimited),
             400 | 405 | 408 | 410 | 413 | 415 | 422 | 451 | 499 => refused(A::OtherRefusal),
-            500 | 501 | 502 | 503 | 504 | 520 | 599 => [A::ServerError; 7],
-            100 | 101 | 199 | 600 | 999 => [A::UnassignedStatus; 7],
+            500 | 501 | 502 | 503 | 504 | 520 | 599 => [A::ServerError; 8],
+            100 | 101 | 199 | 600 | 999 => [A::UnassignedStatus; 8],
             unlisted => panic!("no row for status {unlisted}"),
         }
     }

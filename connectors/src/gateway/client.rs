@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::operation::{OperationAnswer, OperationRequest};
 use super::simulator::InProcessGateway;
 use super::simulator_client::SimulatorGateway;
+use super::stripe::StripeGateway;
 
 /// The client of a gateway; clones share its connections.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub enum GatewayClient {
     Simulator(Box<SimulatorGateway>),
     /// The same without HTTP, in this process: for benchmarks and tests.
     InProcess(InProcessGateway),
+    /// Stripe.
+    Stripe(Box<StripeGateway>),
 }
 
 impl GatewayClient {
@@ -24,6 +27,7 @@ impl GatewayClient {
         match self {
             Self::Simulator(gateway) => gateway.probe(at_most).await,
             Self::InProcess(_) => Ok(()),
+            Self::Stripe(gateway) => gateway.probe(at_most).await,
         }
     }
 
@@ -33,6 +37,7 @@ impl GatewayClient {
         match self {
             Self::Simulator(gateway) => gateway.perform(operation).await,
             Self::InProcess(gateway) => gateway.perform(operation).await,
+            Self::Stripe(gateway) => gateway.perform(operation).await,
         }
     }
 }

@@ -33,9 +33,9 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower::Service;
 
-/// Longest time for making a connection. Shorter than a call, so that a host that is not there is
-/// told apart from a gateway that does not answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest time for making a connection, unless configured. Shorter than a call, so that a host
+/// that is not there is told apart from a gateway that does not answer.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an unused connection is kept: shorter than the minute after which middle boxes forget.
 const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(45);
 /// How many connections may be in the making: a host that is not asked for more at once than its
@@ -55,6 +55,7 @@ pub(super) struct Peer {
     kept: Arc<Mutex<VecDeque<Kept>>>,
     /// A permit for each connection that may be in the making.
     connecting: Arc<Semaphore>,
+    connect_timeout: Duration,
 }
 
 /// An answer that was received whole, or up to the limit.
@@ -108,15 +109,15 @@ impl fmt::Debug for Peer {
 
 impl Peer {
     /// A host by the scheme and the authority of its base URL.
-    pub(super) fn new(base: Uri) -> Result<Self, String> {
+    pub(super) fn new(base: Uri, connect_timeout: Duration) -> Result<Self, String> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        http.set_connect_timeout(Some(connect_timeout));
         let tls = hyper_tls::native_tls::TlsConnector::new().map_err(|error| error.to_string())?;
         let connector = HttpsConnector::from((http, tls.into()));
         let connecting = Arc::new(Semaphore::new(CONNECTING));
-        Ok(Self { base, connector, kept: Arc::default(), connecting })
+        Ok(Self { base, connector, kept: Arc::default(), connecting, connect_timeout })
     }
 
     /// Sends `request` (its URI is path and query, its headers name the host) once.
@@ -178,7 +179,7 @@ impl Peer {
 
     async fn connect(&self) -> Result<Link, String> {
         // A DNS server or a TLS handshake can take long as well.
-        let made = tokio::time::timeout(CONNECT_TIMEOUT, async {
+        let made = tokio::time::timeout(self.connect_timeout, async {
             let mut connector = self.connector.clone();
             let ready = poll_fn(|context| connector.poll_ready(context)).await;
             ready.map_err(|error| root_cause(&*error))?;

@@ -10,7 +10,7 @@ use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use super::classification::OperationKind;
+pub use super::classification::{Health, OperationKind};
 pub use super::evidence::Evidence;
 
 /// One operation, to be tried once.
@@ -18,12 +18,16 @@ pub use super::evidence::Evidence;
 pub struct OperationRequest {
     /// Whether money is to be moved or only asked about.
     pub kind: OperationKind,
-    /// The attempt the operation belongs to.
+    /// The attempt the operation belongs to, or the refund.
     pub attempt_id: Uuid,
     /// The payment, which the gateway knows as `reference`.
     pub payment_id: Uuid,
-    /// The attempt's key at this gateway: 1 to 255 visible ASCII characters.
+    /// The key of the attempt, or of the refund, at this gateway: 1 to 255 visible ASCII
+    /// characters.
     pub idempotency_key: String,
+    /// The gateway's own id of the charge, if an earlier answer gave it. A refund needs it; an
+    /// inquiry is exact with it.
+    pub charge_reference: Option<String>,
     /// Amount in minor units, positive. An inquiry does not send it.
     pub amount_minor: i64,
     /// ISO 4217 code, three upper-case letters. An inquiry does not send it.
@@ -39,16 +43,16 @@ pub struct OperationRequest {
 /// What became of one try of an operation, as far as anyone can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The gateway took the money.
+    /// The gateway took the money, or gave it back.
     Success {
-        /// The gateway's own id of the charge, at most 128 visible ASCII characters.
+        /// The gateway's own id of the charge or refund, at most 128 visible ASCII characters.
         gateway_reference: String,
-        /// What was taken, in minor units; it may differ from what was asked.
+        /// What was moved, in minor units; it may differ from what was asked.
         amount_minor: i64,
-        /// ISO 4217 code of what was taken; it may differ from what was asked.
+        /// ISO 4217 code of what was moved; it may differ from what was asked.
         currency: String,
     },
-    /// The gateway decided against the charge, definitely.
+    /// The gateway decided against the charge or refund, definitely.
     Decline {
         /// The gateway's decline code, at most 64 characters of `[a-z0-9_]`.
         code: String,
@@ -65,7 +69,7 @@ pub enum Outcome {
         /// Why, for a person to read.
         reason: String,
     },
-    /// The gateway states that it has no charge under the key.
+    /// The gateway states that it has no charge or refund under the key.
     NotFound,
 }
 
@@ -76,13 +80,20 @@ pub struct OperationAnswer {
     pub outcome: Outcome,
     /// What was seen, bounded and allow-listed.
     pub evidence: Evidence,
+    /// What it says about the gateway itself: for the breaker.
+    pub health: Health,
 }
 
-impl From<GatewayOperationKind> for OperationKind {
-    fn from(kind: GatewayOperationKind) -> Self {
+impl OperationKind {
+    /// What the ledger asks for; none for what is no question to a gateway.
+    pub fn of(kind: GatewayOperationKind) -> Option<Self> {
         match kind {
-            GatewayOperationKind::Submit => Self::Submit,
-            GatewayOperationKind::Inquire => Self::Inquire,
+            GatewayOperationKind::Submit => Some(Self::Submit),
+            GatewayOperationKind::Inquire => Some(Self::Inquire),
+            GatewayOperationKind::Refund => Some(Self::Refund),
+            GatewayOperationKind::InquireRefund => Some(Self::InquireRefund),
+            // These are heard, never asked.
+            GatewayOperationKind::Notify | GatewayOperationKind::NotifyRefund => None,
         }
     }
 }

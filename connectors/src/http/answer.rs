@@ -12,6 +12,7 @@ use super::headers::{
     IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, POSITION, PREFERENCE_APPLIED, Wait, visible,
 };
 use super::problem::Problem;
+use super::submission::Effect;
 
 /// An answer to a request.
 pub(super) struct Answer(Response);
@@ -59,6 +60,14 @@ impl Answer {
     pub fn replayed(mut self) -> Self {
         self.0.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         self
+    }
+
+    /// Says so where an earlier request did the work.
+    pub fn effect(self, effect: Effect) -> Self {
+        match effect {
+            Effect::Done => self,
+            Effect::Replayed => self.replayed(),
+        }
     }
 
     /// Says with which key the request can be repeated.

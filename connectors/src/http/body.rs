@@ -23,15 +23,37 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         require_json(request.headers())?;
-        let body = timeout(LONGEST_TRANSFER, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| Problem::invalid_request("The body did not arrive in time."))?
-            .map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Problem::of(ErrorCode::PayloadTooLarge),
-                _ => Problem::invalid_request("The body did not arrive whole."),
-            })?;
+        let body = whole(request, state).await?;
         parse(&body).map(Self)
     }
+}
+
+/// A body that may be left out: then it is as an empty object, whatever its type is said to be.
+pub(super) struct MaybeBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let json = require_json(request.headers());
+        let body = whole(request, state).await?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        json?;
+        parse(&body).map(Self)
+    }
+}
+
+/// The bytes of a body.
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    timeout(LONGEST_TRANSFER, Bytes::from_request(request, state))
+        .await
+        .map_err(|_| Problem::invalid_request("The body did not arrive in time."))?
+        .map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::of(ErrorCode::PayloadTooLarge),
+            _ => Problem::invalid_request("The body did not arrive whole."),
+        })
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {

@@ -18,9 +18,13 @@ pub(super) fn encode<const N: usize>(list: &str, key: [u8; N]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The refusal of a text that is no cursor of the list.
+pub(super) fn invalid() -> Problem {
+    Problem::of(ErrorCode::CursorInvalid).param("cursor")
+}
+
 /// The page key in a cursor.
 pub(super) fn decode<const N: usize>(list: &str, cursor: &str) -> Result<[u8; N], Problem> {
-    let invalid = || Problem::of(ErrorCode::CursorInvalid).param("cursor");
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
     let (key, sum) = bytes.split_first_chunk::<N>().ok_or_else(invalid)?;
     if sum == checksum(list, key) { Ok(*key) } else { Err(invalid()) }

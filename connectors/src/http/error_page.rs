@@ -2,6 +2,8 @@
 
 use axum::response::Html;
 
+use super::openapi::DOCUMENTS;
+
 /// Where the page is; a code is its anchor.
 pub(super) const ERRORS_PATH: &str = "/docs/errors";
 
@@ -13,7 +15,16 @@ const PAGE: &str = concat!(
     "</pre>\n</html>\n",
 );
 
-/// `GET /docs/errors`
+/// The table of all codes
+///
+/// A code is an anchor of the page.
+#[utoipa::path(
+    get, path = "/docs/errors", tag = DOCUMENTS, operation_id = "show_errors",
+    responses((
+        status = 200, description = "A page.", body = String,
+        content_type = "text/html; charset=utf-8",
+    )),
+)]
 pub(super) async fn show() -> Html<&'static str> {
     Html(PAGE)
 }

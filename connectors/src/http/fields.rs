@@ -14,6 +14,10 @@ use super::requests::MinorUnits;
 
 /// The longest description, in bytes.
 const MAX_DESCRIPTION_BYTES: usize = 1 << 10;
+/// The longest reason, in bytes.
+const MAX_REASON_BYTES: usize = 1 << 10;
+/// The longest evidence, in bytes.
+const MAX_EVIDENCE_BYTES: usize = 4 << 10;
 /// The longest metadata object, in bytes of JSON.
 const MAX_METADATA_BYTES: usize = 16 << 10;
 
@@ -68,6 +72,16 @@ pub(super) fn bounded(
 /// The free text of a payment, sealed.
 pub(super) fn description(text: &str, profile: Profile) -> Result<Sealed, Problem> {
     seal("description", text, MAX_DESCRIPTION_BYTES, profile)
+}
+
+/// Why somebody wants something, sealed.
+pub(super) fn reason(text: Option<&str>, profile: Profile) -> Result<Option<Sealed>, Problem> {
+    text.map(|text| seal("reason", text, MAX_REASON_BYTES, profile)).transpose()
+}
+
+/// How a person knows how something ended, sealed.
+pub(super) fn evidence(text: &str, profile: Profile) -> Result<Sealed, Problem> {
+    seal("evidence", text, MAX_EVIDENCE_BYTES, profile)
 }
 
 /// The caller's own object, sealed in one canonical form: compact, names in order. So a retry that

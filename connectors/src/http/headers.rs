@@ -30,7 +30,7 @@ pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("prefe
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The longest that `Prefer: wait` holds an answer, in seconds; more is cut to it.
-const LONGEST_WAIT_SECONDS: u64 = 30;
+pub(super) const LONGEST_WAIT_SECONDS: u64 = 30;
 /// The same.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(LONGEST_WAIT_SECONDS);
 

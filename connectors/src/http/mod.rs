@@ -1,8 +1,9 @@
 //! The HTTP API: requests become commands in the log, answers come out of the views.
 //!
 //! One request goes this way: `exchange` gives it its ids, extractors prove its fields, a handler
-//! (`payments`, `deposits`, `wallets`) turns it into a command, `submission` registers the waiter,
-//! appends and waits, and the handler answers from the view row in its current state.
+//! (`payments`, `refunds`, `transfers`, `wallets` …) turns it into a command, `submission`
+//! registers the waiter, appends and waits, and the handler answers from the view row in its
+//! current state.
 //!
 //! # Invariants
 //!
@@ -18,15 +19,21 @@
 
 mod admission;
 mod answer;
+mod balances;
 mod body;
+mod cancellations;
 mod cursor;
 mod deposits;
 mod error_page;
+mod event_body;
 mod exchange;
 mod fields;
+mod gateways;
 mod headers;
 mod health;
 mod holds;
+mod notifications;
+mod openapi;
 mod page;
 mod path;
 mod payment_events;
@@ -34,16 +41,24 @@ mod payment_list;
 mod payments;
 mod problem;
 mod query;
+mod rails;
 mod recently_accepted;
+mod refunds;
 mod representations;
 mod requests;
+mod reversals;
+mod reviews;
 mod router;
 mod sagas;
 mod server;
 mod statement;
 mod submission;
+mod suspense;
+mod transfers;
 mod view_wait;
+mod wallet_changes;
 mod wallets;
+mod withdrawals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +67,8 @@ use schemas::{TenantId, Timestamp};
 
 use crate::ports::{CommandLog, Health, Views};
 
-pub use router::{health_router, router};
+pub use gateways::GatewayDesk;
+pub use router::{document, health_router, router};
 pub use server::serve;
 
 use admission::Admission;
@@ -114,6 +130,8 @@ pub struct Ports {
     pub views: Arc<dyn Views>,
     /// Whether the process can do its work.
     pub health: Arc<dyn Health>,
+    /// The gateways, and what they say unasked.
+    pub gateways: GatewayDesk,
     /// The wall clock, for the deadlines of commands.
     pub now: fn() -> Timestamp,
 }

@@ -2,21 +2,27 @@
 
 use schemas::ErrorCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::query::QueryFields;
 
 /// The most rows of one page.
-const MAX_LIMIT: usize = 100;
+pub(super) const MAX_LIMIT: usize = 100;
 /// How many rows a page has unless the caller says otherwise.
-const DEFAULT_LIMIT: usize = 20;
+pub(super) const DEFAULT_LIMIT: usize = 20;
 
-/// A list as callers see it.
-#[derive(Serialize)]
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = List)]
 pub(super) struct ListBody<T> {
+    #[schema(pattern = "^list$", examples("list"))]
     object: &'static str,
     data: Vec<T>,
+    /// Whether there is a page after this one.
     has_more: bool,
+    /// What `cursor` of the next page is; null when there is none.
+    #[schema(required = true, examples(json!(null)))]
     next_cursor: Option<String>,
 }
 

@@ -4,21 +4,36 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use schemas::event::Proof;
+use schemas::Topic;
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
-use schemas::timeline::{RequestInput, TimelineEvent, TimelineInput, TimelineRow, TimerSetting};
-use schemas::{Money, Topic};
+use schemas::timeline::{RequestInput, TimelineInput, TimelineRow, TimerSetting};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::answer::Answer;
+use super::event_body::EventBody;
+use super::openapi::parameters::PageQuery;
+use super::openapi::{refusals, values};
+use super::page::ListBody;
 use super::path::PaymentPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
 use super::representations::{PositionText, Time, json};
 use super::{Api, cursor, page};
 
-/// `GET /payments/{payment_id}/events`: the oldest first.
+/// What happened to a payment
+///
+/// Its entries in the journal, the oldest first, with what the gateway said each time.
+#[utoipa::path(
+    get, path = "/payments/{payment_id}/events", tag = "payments",
+    operation_id = "list_payment_events",
+    params(PaymentPath, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of entries.", body = ListBody<EntryBody>),
+        refusals::ListOfPayment,
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     PaymentPath(id): PaymentPath,
@@ -40,130 +55,129 @@ pub(super) async fn list(
     let last = shown.last().filter(|_| end < rows.len()).map(offset);
     let next = last.map(|offset| cursor::encode(&name, offset.to_be_bytes()));
     let data = shown.iter().map(|row| EntryBody::of(row, &payment.correlation_id)).collect();
-    let body = page::ListBody::new(data, next);
+    let body = ListBody::new(data, next);
     Ok(Answer::json(StatusCode::OK, &body).position(payment.position))
 }
 
 /// An entry, as far as it concerns the payment.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Entry, examples(json!({
+    "object": "entry", "position": "0-16", "seq": 17, "at": "2026-01-02T03:04:05.731Z",
+    "input": {
+        "type": "gateway_result",
+        "source": { "topic": "gateway-results", "partition": 0, "offset": 4 },
+        "operation": "submit", "operation_id": values::ATTEMPT_ID, "operation_seq": 1,
+        "outcome": {
+            "type": "succeeded", "gateway_reference": "ch_1", "amount": 10000, "currency": "USD",
+        },
+        "evidence": { "status": 200 }, "observed_at": "2026-01-02T03:04:05.729Z",
+    },
+    "correlation_id": values::KEY, "attempt": 1,
+    "events": [
+        { "type": "gateway_operation_answered", "operation_seq": 1, "proof": "nothing" },
+        { "type": "hold_posted", "amount": 10000, "currency": "USD" },
+        { "type": "payment_completed", "gateway_reference": "ch_1", "captured_amount": 10000 },
+    ],
+    "timer": { "generation": 2, "due": null },
+})))]
 struct EntryBody<'a> {
+    #[schema(pattern = "^entry$")]
     object: &'static str,
+    #[schema(value_type = values::Position)]
     position: PositionText,
+    /// Its number in its partition.
     seq: i64,
+    #[schema(value_type = values::Time)]
     at: Time,
     input: InputBody<'a>,
+    #[schema(value_type = String)]
     correlation_id: &'a str,
+    /// The latest attempt after this entry, counted from 1; 0 before the first.
     attempt: i32,
+    /// What happened, in order.
     events: Vec<EventBody<'a>>,
+    /// The payment's timer, when the entry set or cancelled it.
+    #[schema(required = true)]
     timer: Option<TimerBody>,
 }
 
-#[derive(Serialize)]
+/// What was decided on.
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = Input)]
 enum InputBody<'a> {
-    Command {
-        source: SourceBody,
-        command_id: &'a str,
-        actor: &'a str,
-    },
-    Operation {
-        source: SourceBody,
-        command_id: &'a str,
-        actor: &'a str,
-    },
+    /// A request of a payer.
+    Command { source: SourceBody, command_id: &'a str, actor: &'a str },
+    /// A request of an operator.
+    Operation { source: SourceBody, command_id: &'a str, actor: &'a str },
+    /// What a gateway said.
     GatewayResult {
         source: SourceBody,
+        #[schema(value_type = values::GatewayOperationName)]
         operation: GatewayOperationKind,
+        /// The attempt or the refund that was asked for.
+        #[schema(value_type = values::OperationId)]
+        operation_id: String,
         operation_seq: i32,
         outcome: OutcomeBody<'a>,
-        /// Null, too, when it is encrypted.
+        /// What was seen of the gateway's answer; null, too, when it is encrypted.
+        #[schema(value_type = Option<Value>, required = true)]
         evidence: Option<&'a RawValue>,
+        #[schema(value_type = values::Time)]
         observed_at: Time,
     },
+    /// A timer that was due.
     Timer {
         generation: i64,
+        #[schema(value_type = values::Time)]
         due: Time,
     },
 }
 
 /// Where a record stands.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Source)]
 struct SourceBody {
+    #[schema(examples("commands"))]
     topic: &'static str,
     partition: i32,
+    #[schema(value_type = values::Offset)]
     offset: i64,
 }
 
-#[derive(Serialize)]
+/// The timer of a payment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimerSetting)]
 struct TimerBody {
+    /// How often it has been set, this time included.
     generation: i64,
     /// Null cancels it.
+    #[schema(value_type = Option<values::Time>, required = true)]
     due: Option<Time>,
 }
 
-#[derive(Serialize)]
-struct MoneyBody {
-    amount: i64,
-    currency: &'static str,
-}
-
 /// What a gateway said of an operation.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = Outcome)]
 pub(super) enum OutcomeBody<'a> {
-    Succeeded { gateway_reference: &'a str, amount: i64, currency: &'a str },
-    Declined { decline_code: &'a str, message: &'a str },
-    NotSent { reason: &'a str },
-    ExpiredUnsent,
-    OutcomeUnknown { reason: &'a str },
-    NotFound,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum EventBody<'a> {
-    PaymentRequested {
-        #[serde(flatten)]
-        money: MoneyBody,
-        deadline: Time,
-    },
-    HoldPlaced(MoneyBody),
-    HoldPosted(MoneyBody),
-    HoldVoided(MoneyBody),
-    AttemptStarted {
-        attempt_id: String,
-        gateway: &'a str,
-    },
-    GatewayOperationRequested {
-        operation: GatewayOperationKind,
-        operation_seq: i32,
-        not_after: Time,
-        conclusive_after: Time,
-    },
-    GatewayOperationAnswered {
-        operation_seq: i32,
-        proof: Proof,
-    },
-    ResendScheduled {
-        reason: &'a str,
-        due: Time,
-    },
-    PaymentInDoubt {
-        reason: &'a str,
-    },
-    PaymentCompleted {
+    /// It charged.
+    Succeeded {
         gateway_reference: &'a str,
-        captured_amount: i64,
+        #[schema(value_type = values::MinorUnits)]
+        amount: i64,
+        currency: &'a str,
     },
-    PaymentFailed {
-        code: &'a str,
-        decline_code: Option<&'a str>,
-        message: &'a str,
-    },
-    DiscrepancyRecorded {
-        code: &'a str,
-        detail: &'a str,
-    },
+    /// It refused to charge.
+    Declined { decline_code: &'a str, message: &'a str },
+    /// It cannot have received the request.
+    NotSent { reason: &'a str },
+    /// The time to send the request was over.
+    ExpiredUnsent,
+    /// It may have charged.
+    OutcomeUnknown { reason: &'a str },
+    /// It knows no such charge.
+    NotFound,
 }
 
 impl<'a> EntryBody<'a> {
@@ -198,6 +212,7 @@ impl<'a> InputBody<'a> {
             TimelineInput::GatewayResult(result) => Self::GatewayResult {
                 source: source(Topic::GatewayResults, result.offset),
                 operation: result.operation,
+                operation_id: result.operation_id.to_string(),
                 operation_seq: result.operation_seq,
                 outcome: OutcomeBody::of(&result.outcome),
                 evidence: json(result.evidence.as_ref()),
@@ -227,60 +242,8 @@ impl<'a> OutcomeBody<'a> {
     }
 }
 
-impl MoneyBody {
-    fn of(money: Money) -> Self {
-        Self { amount: money.amount().minor(), currency: money.currency().code() }
-    }
-}
-
 impl TimerBody {
     fn of(setting: TimerSetting) -> Self {
         Self { generation: setting.generation, due: setting.due.map(Time) }
-    }
-}
-
-impl<'a> EventBody<'a> {
-    fn of(event: &'a TimelineEvent) -> Self {
-        match event {
-            TimelineEvent::PaymentRequested { money, deadline } => {
-                Self::PaymentRequested { money: MoneyBody::of(*money), deadline: Time(*deadline) }
-            }
-            TimelineEvent::HoldPlaced(money) => Self::HoldPlaced(MoneyBody::of(*money)),
-            TimelineEvent::HoldPosted(money) => Self::HoldPosted(MoneyBody::of(*money)),
-            TimelineEvent::HoldVoided(money) => Self::HoldVoided(MoneyBody::of(*money)),
-            TimelineEvent::AttemptStarted { operation_id, gateway } => Self::AttemptStarted {
-                attempt_id: operation_id.to_string(),
-                gateway: gateway.as_str(),
-            },
-            TimelineEvent::GatewayOperationRequested {
-                operation_seq,
-                operation,
-                not_after,
-                conclusive_after,
-            } => Self::GatewayOperationRequested {
-                operation: *operation,
-                operation_seq: *operation_seq,
-                not_after: Time(*not_after),
-                conclusive_after: Time(*conclusive_after),
-            },
-            TimelineEvent::GatewayOperationAnswered { operation_seq, proof } => {
-                Self::GatewayOperationAnswered { operation_seq: *operation_seq, proof: *proof }
-            }
-            TimelineEvent::ResendScheduled { reason, due } => {
-                Self::ResendScheduled { reason, due: Time(*due) }
-            }
-            TimelineEvent::PaymentInDoubt { reason } => Self::PaymentInDoubt { reason },
-            TimelineEvent::PaymentCompleted { gateway_reference, captured_amount } => {
-                let captured_amount = captured_amount.minor();
-                Self::PaymentCompleted { gateway_reference, captured_amount }
-            }
-            TimelineEvent::PaymentFailed { code, decline_code, message } => {
-                let decline_code = Some(decline_code.as_str()).filter(|code| !code.is_empty());
-                Self::PaymentFailed { code, decline_code, message }
-            }
-            TimelineEvent::DiscrepancyRecorded { code, detail } => {
-                Self::DiscrepancyRecorded { code, detail }
-            }
-        }
     }
 }

@@ -10,6 +10,9 @@ use schemas::read_model::PaymentStatus;
 use schemas::{ErrorCode, PaymentId, Timestamp};
 
 use super::answer::Answer;
+use super::openapi::parameters::{PageQuery, PaymentFilterQuery};
+use super::openapi::refusals;
+use super::page::ListBody;
 use super::problem::Problem;
 use super::query::{QueryFields, ReadQuery};
 use super::representations::PaymentBody;
@@ -22,7 +25,17 @@ pub(super) type PageKey = (Timestamp, PaymentId);
 /// A page key as bytes: eight of milliseconds, sixteen of id.
 pub(super) const KEY_BYTES: usize = 24;
 
-/// `GET /payments`
+/// Payments
+///
+/// The newest first. A trailing slash in the path is accepted.
+#[utoipa::path(
+    get, path = "/payments", tag = "payments", operation_id = "list_payments",
+    params(PaymentFilterQuery, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of payments.", body = ListBody<PaymentBody>),
+        refusals::ListPayments,
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     mut query: ReadQuery,
@@ -45,7 +58,7 @@ pub(super) async fn list(
         *latest = position.max(*latest);
     }
     let next = page.next.map(|key| cursor::encode(&name, key_bytes(key)));
-    let body = page::ListBody::new(page.rows.iter().map(PaymentBody::of).collect(), next);
+    let body = ListBody::new(page.rows.iter().map(PaymentBody::of).collect(), next);
     Ok(Answer::json(StatusCode::OK, &body).positions(positions.into_values()))
 }
 

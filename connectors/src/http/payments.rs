@@ -4,30 +4,47 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use schemas::inputs::{Command, CommandBody, Pay};
-use schemas::read_model::PaymentRow;
+use schemas::read_model::{PaymentRow, PaymentStatus};
 use schemas::{
-    CorrelationId, ErrorCode, Fingerprint, GatewayName, IdempotencyKey, Money, PaymentId, Sealed,
-    UserId, WalletId, WalletLabel,
+    CorrelationId, ErrorCode, Fingerprint, GatewayName, IdempotencyKey, Money, PaymentId, Position,
+    Sealed, UserId, WalletId, WalletLabel,
 };
-use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::body::JsonBody;
 use super::exchange::RequestIds;
 use super::headers::{Key, Wait};
+use super::openapi::refusals;
 use super::path::PaymentPath;
 use super::problem::Problem;
 use super::query::ReadQuery;
 use super::representations::{AcceptedPayment, PaymentBody, http_status};
 use super::requests::PaymentRequest;
-use super::submission::{Effect, effect};
+use super::submission::effect;
+use super::view_wait::Awaited;
 use super::{Api, BASE_PATH, fields};
-use crate::ports::Request;
+use crate::ports::{Request, ViewError, Views};
 
 /// The longest service id, in bytes.
 const MAX_SERVICE_BYTES: usize = 64;
 
-/// `POST /payments`
+/// Pay
+///
+/// Holds the amount in the wallet, charges it through a gateway, and then posts the hold or
+/// releases it. A trailing slash in the path is accepted.
+#[utoipa::path(
+    post, path = "/payments", tag = "payments", operation_id = "pay",
+    params(Key, Wait), request_body = PaymentRequest,
+    responses(
+        (status = 201, description = "It is completed.", body = PaymentBody),
+        (
+            status = 202, body = PaymentBody,
+            description = "The money is held and the gateway at work; or, with status `accepted`, \
+                           nobody has decided yet. `Location` says where to look.",
+        ),
+        refusals::Pay,
+    ),
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     ids: RequestIds,
@@ -39,7 +56,15 @@ pub(super) async fn create(
     answer.unwrap_or_else(Answer::from).idempotency_key(&key)
 }
 
-/// `GET /payments/{payment_id}`
+/// A payment
+#[utoipa::path(
+    get, path = "/payments/{payment_id}", tag = "payments", operation_id = "get_payment",
+    params(PaymentPath, ReadQuery),
+    responses(
+        (status = 200, description = "The payment.", body = PaymentBody),
+        refusals::LookAtPayment,
+    ),
+)]
 pub(super) async fn by_id(
     State(api): State<Arc<Api>>,
     PaymentPath(id): PaymentPath,
@@ -67,7 +92,7 @@ async fn pay(
             let problem = Problem::of(ErrorCode::IdempotencyKeyReused).payment(asked.id);
             return Ok(Answer::from(problem).position(row.position));
         }
-        let row = api.until_terminal(row, wait, deadline).await?;
+        let row = api.until_at_rest(row, wait, deadline).await?;
         return Ok(answer(&row).position(row.position).waited(wait).replayed());
     }
     let body = CommandBody::Pay(asked.command());
@@ -77,7 +102,7 @@ async fn pay(
         .await
         .map_err(|problem| problem.repeat_with(key).payment(asked.id))?;
     let Some(outcome) = decided else {
-        api.recently_accepted.remember(asked.id, api.command_lifetime());
+        api.recently_accepted.remember(*asked.id.as_bytes(), api.command_lifetime());
         return Ok(asked.undecided(&ids.correlation_id).waited(wait));
     };
     let effect = match effect(&outcome.decision) {
@@ -90,52 +115,30 @@ async fn pay(
     };
     let row = api.ports.views.payment(asked.id)?;
     let row = row.ok_or_else(|| Problem::internal("the view lacks a decided payment"))?;
-    let row = api.until_terminal(row, wait, deadline).await?;
+    let row = api.until_at_rest(row, wait, deadline).await?;
     let answer = answer(&row).position(row.position.max(outcome.position)).waited(wait);
-    Ok(match effect {
-        Effect::Done => answer,
-        Effect::Replayed => answer.replayed(),
-    })
+    Ok(answer.effect(effect))
+}
+
+impl Awaited for PaymentRow {
+    fn is_at_rest(&self) -> bool {
+        self.status.is_terminal() || self.status == PaymentStatus::NeedsReview
+    }
+
+    fn position(&self) -> Position {
+        self.position
+    }
+
+    fn again(&self, views: &dyn Views) -> Result<Option<Self>, ViewError> {
+        views.payment(self.id)
+    }
 }
 
 impl Api {
     /// The payment that a GET is about; one that was just accepted is waited for.
     pub(super) async fn known_payment(&self, id: PaymentId) -> Result<PaymentRow, Problem> {
-        let mut row = self.ports.views.payment(id)?;
-        if row.is_none() && self.recently_accepted.contains(id) {
-            let deadline = Instant::now() + self.options.view_timeout;
-            row = self.watch(deadline, || Ok(self.ports.views.payment(id)?)).await?;
-        }
+        let row = self.known(*id.as_bytes(), |views| views.payment(id)).await?;
         row.ok_or_else(|| Problem::of(ErrorCode::PaymentNotFound))
-    }
-
-    /// The payment once it is terminal, or as it is when the preferred wait is over.
-    async fn until_terminal(
-        &self,
-        row: PaymentRow,
-        wait: Wait,
-        deadline: Instant,
-    ) -> Result<PaymentRow, Problem> {
-        if wait.seconds().is_none() || row.status.is_terminal() {
-            return Ok(row);
-        }
-        let (id, partition) = (row.id, row.position.partition);
-        let mut latest = row;
-        let mut seen = Some(latest.position);
-        let look = || {
-            // Most steps of the views are about other shards; a look at the row costs more.
-            let applied = self.ports.views.applied(partition);
-            if applied == seen {
-                return Ok(None);
-            }
-            seen = applied;
-            if let Some(row) = self.ports.views.payment(id)? {
-                latest = row;
-            }
-            Ok(latest.status.is_terminal().then_some(()))
-        };
-        self.watch(deadline, look).await?;
-        Ok(latest)
     }
 }
 
@@ -149,20 +152,10 @@ fn answer(row: &PaymentRow) -> Answer {
 
 /// The refusal that a failed payment is to the one who asked for it.
 fn failed(row: &PaymentRow) -> Problem {
-    let Some(failure) = &row.failure else {
-        return Problem::internal("a failed payment without a failure");
-    };
-    let Some(code) = ErrorCode::from_code(&failure.code) else {
-        return Problem::internal(format!("unknown failure {}", failure.code));
-    };
-    let problem = Problem::because(code, failure.message.clone()).payment(row.id);
-    match &failure.decline_code {
-        Some(decline_code) => problem.decline_code(decline_code),
-        None => problem,
-    }
+    Problem::of_failure(row.failure.as_ref()).payment(row.id)
 }
 
-fn path_of(id: PaymentId) -> String {
+pub(super) fn path_of(id: PaymentId) -> String {
     format!("{BASE_PATH}/payments/{id}")
 }
 

@@ -11,13 +11,17 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemas::{ErrorCode, IdempotencyKey, PaymentId};
+use schemas::read_model::PaymentFailure;
+use schemas::{ErrorCode, IdempotencyKey, PaymentId, Position, RefundId, TransferId};
 use serde::Serialize;
 use tracing::{debug, error};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error_page::ERRORS_PATH;
 use super::exchange::RequestIds;
+use super::headers::{POSITION, visible};
+use super::openapi::values;
 
 /// The longest detail that repeats what a caller sent, in bytes.
 const MAX_DETAIL_BYTES: usize = 500;
@@ -41,30 +45,69 @@ struct Parts {
     detail: Cow<'static, str>,
     param: Option<Cow<'static, str>>,
     decline_code: Option<String>,
-    payment_id: Option<PaymentId>,
+    subject: Subject,
+    position: Option<Position>,
     idempotency_key: Option<IdempotencyKey>,
     retry_after: Duration,
     cause: Option<String>,
 }
 
-/// The body, field by field as the contract has it.
-#[derive(Serialize)]
-struct ProblemBody<'a> {
-    r#type: &'a str,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    code: &'static str,
+/// What exists all the same.
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
+#[schema(as = ProblemSubject)]
+#[expect(clippy::struct_field_names, reason = "as callers see them")]
+struct Subject {
+    /// The payment that exists all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    param: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decline_code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::PaymentId, required = false)]
     payment_id: Option<PaymentId>,
+    /// The refund that exists all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::RefundId, required = false)]
+    refund_id: Option<RefundId>,
+    /// The transfer that exists all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::TransferId, required = false)]
+    transfer_id: Option<TransferId>,
+}
+
+/// A refusal, after RFC 9457.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
+    /// The same as `doc_url`.
+    #[schema(examples("/docs/errors#insufficient_funds"))]
+    r#type: &'a str,
+    /// What the code means.
+    title: &'static str,
+    /// The HTTP status; a code always has the same.
+    #[schema(examples(402))]
+    status: u16,
+    /// What is wrong, in words that may change.
+    detail: &'a str,
+    #[schema(value_type = values::ErrorCodeName)]
+    code: &'static str,
+    /// The field, parameter or header at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, examples("amount"))]
+    param: Option<&'a str>,
+    /// The gateway's own code, when it declined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, examples("do_not_honor"))]
+    decline_code: Option<&'a str>,
+    #[serde(flatten)]
+    #[schema(inline)]
+    subject: Subject,
+    /// The key with which it is safe to repeat the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = values::IdempotencyKey, required = false)]
     idempotency_key: Option<&'a str>,
+    #[schema(value_type = values::RequestId)]
     request_id: Uuid,
+    /// Whether the same request may succeed later, unchanged.
     retryable: bool,
+    /// Where to read about the code.
+    #[schema(examples("/docs/errors#insufficient_funds"))]
     doc_url: &'a str,
 }
 
@@ -81,7 +124,8 @@ impl Problem {
             detail: bounded(detail.into(), MAX_DETAIL_BYTES),
             param: None,
             decline_code: None,
-            payment_id: None,
+            subject: Subject::default(),
+            position: None,
             idempotency_key: None,
             retry_after: SHORTEST_RETRY,
             cause: None,
@@ -98,6 +142,19 @@ impl Problem {
         Self::of(ErrorCode::Internal).caused_by(cause)
     }
 
+    /// The refusal that a failed object is to the one who asked for it.
+    pub fn of_failure(failure: Option<&PaymentFailure>) -> Self {
+        let Some(failure) = failure else {
+            return Self::internal("something failed without a failure");
+        };
+        let Some(code) = ErrorCode::from_code(&failure.code) else {
+            return Self::internal(format!("unknown failure {}", failure.code));
+        };
+        let mut problem = Self::because(code, failure.message.clone());
+        problem.0.decline_code.clone_from(&failure.decline_code);
+        problem
+    }
+
     /// Names the field or parameter at fault.
     pub fn param(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.0.param = Some(bounded(name.into(), MAX_PARAM_BYTES));
@@ -106,13 +163,25 @@ impl Problem {
 
     /// Names the payment that exists all the same.
     pub fn payment(mut self, id: PaymentId) -> Self {
-        self.0.payment_id = Some(id);
+        self.0.subject.payment_id = Some(id);
         self
     }
 
-    /// Repeats the gateway's code.
-    pub fn decline_code(mut self, code: &str) -> Self {
-        self.0.decline_code = Some(code.to_owned());
+    /// Names the refund that exists all the same.
+    pub fn refund(mut self, id: RefundId) -> Self {
+        self.0.subject.refund_id = Some(id);
+        self
+    }
+
+    /// Names the transfer that exists all the same.
+    pub fn transfer(mut self, id: TransferId) -> Self {
+        self.0.subject.transfer_id = Some(id);
+        self
+    }
+
+    /// The entry that the refusal is made from.
+    pub fn position(mut self, position: Position) -> Self {
+        self.0.position = Some(position);
         self
     }
 
@@ -168,7 +237,7 @@ impl Problem {
             code: parts.code.code(),
             param: parts.param.as_deref(),
             decline_code: parts.decline_code.as_deref(),
-            payment_id: parts.payment_id,
+            subject: parts.subject,
             idempotency_key: parts.idempotency_key.as_ref().map(IdempotencyKey::as_str),
             request_id,
             retryable: parts.code.is_retryable(),
@@ -188,14 +257,22 @@ impl IntoResponse for Problem {
         let mut response = Response::new(Body::empty());
         *response.status_mut() =
             StatusCode::from_u16(code.status()).expect("the table has HTTP statuses");
-        // 404 and 500 may be repeated too, but there is no telling when it helps.
-        if code.is_retryable() && matches!(code.status(), 409 | 429 | 503) {
+        if tells_when_to_retry(code) {
             let seconds = HeaderValue::from(self.0.retry_after.as_secs());
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        if let Some(position) = self.0.position {
+            response.headers_mut().insert(POSITION, visible(&position.to_string()));
         }
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// Whether a refusal says when to repeat the request. 404 and 500 may be repeated too, but there is
+/// no telling when it helps.
+pub(super) fn tells_when_to_retry(code: ErrorCode) -> bool {
+    code.is_retryable() && matches!(code.status(), 409 | 429 | 503)
 }
 
 /// The text, cut at a character boundary to at most so many bytes.

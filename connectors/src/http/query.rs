@@ -9,7 +9,7 @@ use super::headers::POSITION;
 use super::problem::Problem;
 
 /// The parameter that demands positions, like the header.
-const MIN_POSITION: &str = "min_position";
+pub(super) const MIN_POSITION: &str = "min_position";
 
 /// More positions than shards speak in any sensible request.
 const MAX_POSITIONS: usize = 64;

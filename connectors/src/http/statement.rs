@@ -7,6 +7,9 @@ use axum::http::StatusCode;
 use schemas::WalletId;
 
 use super::answer::Answer;
+use super::openapi::parameters::{LabelQuery, PageQuery};
+use super::openapi::refusals;
+use super::page::ListBody;
 use super::path::{OwnerPath, WalletPath};
 use super::problem::Problem;
 use super::query::ReadQuery;
@@ -14,7 +17,18 @@ use super::representations::TransactionBody;
 use super::{Api, cursor, page, wallets};
 use crate::ports::PageRequest;
 
-/// `GET /wallets/{wallet_id}/transactions`
+/// The statement of a wallet
+///
+/// Its posted money, one line for each entry that moved it; the newest first.
+#[utoipa::path(
+    get, path = "/wallets/{wallet_id}/transactions", tag = "wallets",
+    operation_id = "list_transactions",
+    params(WalletPath, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of lines.", body = ListBody<TransactionBody>),
+        refusals::ListOfWallet,
+    ),
+)]
 pub(super) async fn by_id(
     State(api): State<Arc<Api>>,
     WalletPath(id): WalletPath,
@@ -23,7 +37,16 @@ pub(super) async fn by_id(
     list(&api, id, query).await
 }
 
-/// `GET /wallets/{user_id}/{currency}/transactions`
+/// The statement of a wallet, by whose it is
+#[utoipa::path(
+    get, path = "/wallets/{user_id}/{currency}/transactions", tag = "wallets",
+    operation_id = "list_transactions_of_owner",
+    params(OwnerPath, LabelQuery, PageQuery, ReadQuery),
+    responses(
+        (status = 200, description = "A page of lines.", body = ListBody<TransactionBody>),
+        refusals::ListOfWalletOfOwner,
+    ),
+)]
 pub(super) async fn by_owner(
     State(api): State<Arc<Api>>,
     owner: OwnerPath,
@@ -50,6 +73,6 @@ async fn list(api: &Api, id: WalletId, mut query: ReadQuery) -> Result<Answer, P
     let page = views.statement(id, PageRequest { after, limit })?;
     let next = page.next.map(|offset| cursor::encode(&name, offset.to_be_bytes()));
     let lines = page.rows.iter().filter_map(TransactionBody::of).collect();
-    let body = page::ListBody::new(lines, next);
+    let body = ListBody::new(lines, next);
     Ok(Answer::json(StatusCode::OK, &body).positions(applied))
 }

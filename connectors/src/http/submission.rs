@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schemas::entry::{Decision, Verdict};
 use schemas::inputs::Envelope;
-use schemas::{ErrorCode, WalletId};
+use schemas::{ErrorCode, Position, WalletId};
 use tokio::time::{Instant, timeout_at};
 
 use super::Api;
@@ -68,6 +68,42 @@ impl Api {
         // A view that stops has not decided either.
         Ok(timeout_at(deadline, outcome).await.ok().and_then(Result::ok))
     }
+
+    /// The same, with refusals as problems at their positions, and what is safe to repeat said.
+    ///
+    /// # Errors
+    /// As above, or the ledger's refusal.
+    pub(super) async fn decision(
+        &self,
+        wallet: WalletId,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<Option<Decided>, Problem> {
+        let envelope = match &request {
+            Request::Command(command) => &command.envelope,
+            Request::Operation(operation) => &operation.envelope,
+        };
+        let key = envelope.idempotency_key.parse().ok();
+        let submitted = self.submit(wallet, request, deadline).await;
+        let outcome = submitted.map_err(|problem| match &key {
+            Some(key) => problem.repeat_with(key),
+            None => problem,
+        })?;
+        let Some(CommandOutcome { position, decision }) = outcome else { return Ok(None) };
+        match effect(&decision) {
+            Ok(effect) => Ok(Some(Decided { effect, position })),
+            Err(problem) => Err(problem.position(position)),
+        }
+    }
+}
+
+/// A decision that is no refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Decided {
+    /// What the request did.
+    pub effect: Effect,
+    /// Its entry.
+    pub position: Position,
 }
 
 /// What became of a request that the ledger did not refuse.

@@ -4,7 +4,21 @@ use schemas::{ErrorCode, Position};
 use tokio::time::{Instant, timeout_at};
 
 use super::Api;
+use super::headers::Wait;
 use super::problem::Problem;
+use crate::ports::{ViewError, Views};
+
+/// A row whose end a caller may prefer to wait for.
+pub(super) trait Awaited: Sized + Send {
+    /// Whether nothing more comes by itself: it has an outcome, or a person must decide.
+    fn is_at_rest(&self) -> bool;
+
+    /// Its latest entry.
+    fn position(&self) -> Position;
+
+    /// The row as the views have it now.
+    fn again(&self, views: &dyn Views) -> Result<Option<Self>, ViewError>;
+}
 
 impl Api {
     /// Looks, and looks again whenever the views have applied more, until there is something or the
@@ -27,6 +41,50 @@ impl Api {
                 Ok(Err(_)) | Err(_) => return Ok(None),
             }
         }
+    }
+
+    /// What a GET is about; what was just accepted is waited for.
+    pub(super) async fn known<R>(
+        &self,
+        id: [u8; 16],
+        look: impl Fn(&dyn Views) -> Result<Option<R>, ViewError> + Send + Sync,
+    ) -> Result<Option<R>, Problem> {
+        let views = &*self.ports.views;
+        let row = look(views)?;
+        if row.is_some() || !self.recently_accepted.contains(id) {
+            return Ok(row);
+        }
+        let deadline = Instant::now() + self.options.view_timeout;
+        self.watch(deadline, || Ok(look(views)?)).await
+    }
+
+    /// The row once it is at rest, or as it is when the preferred wait is over.
+    pub(super) async fn until_at_rest<R: Awaited>(
+        &self,
+        row: R,
+        wait: Wait,
+        deadline: Instant,
+    ) -> Result<R, Problem> {
+        if wait.seconds().is_none() || row.is_at_rest() {
+            return Ok(row);
+        }
+        let partition = row.position().partition;
+        let mut seen = Some(row.position());
+        let mut latest = row;
+        let look = || {
+            // Most steps of the views are about other shards; a look at the row costs more.
+            let applied = self.ports.views.applied(partition);
+            if applied == seen {
+                return Ok(None);
+            }
+            seen = applied;
+            if let Some(row) = latest.again(&*self.ports.views)? {
+                latest = row;
+            }
+            Ok(latest.is_at_rest().then_some(()))
+        };
+        self.watch(deadline, look).await?;
+        Ok(latest)
     }
 
     /// Waits until the views have applied all of these positions.

@@ -209,6 +209,9 @@ async fn the_audit_counts_charges_amounts_and_submissions() {
             "charges": 3, "succeeded": 2, "declined": 1, "amounts": {"USD": 1250}, "keys": 3,
             "keys_charged_twice": 0, "payments_charged_twice": 0, "named": [],
         },
+        "refunds": {
+            "refunds": 0, "succeeded": 0, "declined": 0, "amounts": {}, "keys_refunded_twice": 0,
+        },
         "since_start": {
             "submissions": 4, "inquiries": 1, "keys_by_submissions": {"1": 2, "2": 1},
         },

@@ -90,6 +90,7 @@ pub fn submit(amount_minor: i64) -> OperationRequest {
         attempt_id: Uuid::new_v4(),
         payment_id: Uuid::new_v4(),
         idempotency_key: Uuid::new_v4().to_string(),
+        charge_reference: None,
         amount_minor,
         currency: "USD".to_owned(),
         traceparent: None,

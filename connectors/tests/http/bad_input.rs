@@ -10,8 +10,8 @@ use schemas::ErrorCode::{
 };
 
 use crate::caller::{Caller, USER};
+use crate::demo::wallet;
 use crate::error_table::{Row, check};
-use crate::refusals::wallet;
 
 const PAYMENTS: &str = "/api/v1/payments";
 const WALLETS: &str = "/api/v1/wallets";

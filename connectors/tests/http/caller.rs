@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use connectors::http::{ApiOptions, Ports, Profile, router};
 use schemas::ErrorCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::ledger::{Ledger, now};
+use crate::ledger::{Ledger, clock};
+use crate::{contract, demo, gateways};
 
 /// The owner of the demo wallet.
 pub const USER: &str = "123e4567-e89b-12d3-a456-426614174000";
@@ -23,6 +24,8 @@ pub const PATIENT: Duration = Duration::from_secs(30);
 pub struct Caller {
     pub router: Router,
     pub ledger: Arc<Ledger>,
+    /// Holds every answer against the OpenAPI document, or lets it pass.
+    pub faults: fn((&Method, &str), StatusCode, &HeaderMap, &Value) -> Vec<String>,
 }
 
 #[derive(Debug)]
@@ -54,9 +57,10 @@ impl Caller {
             log: Arc::<Ledger>::clone(&ledger),
             views: Arc::<Ledger>::clone(&ledger),
             health: Arc::<Ledger>::clone(&ledger),
-            now: || now(0),
+            gateways: gateways::desk(&ledger),
+            now: clock,
         };
-        Self { router: router(options, ports), ledger }
+        Self { router: router(options, ports), ledger, faults: contract::faults }
     }
 
     /// With the demo wallet opened.
@@ -66,11 +70,42 @@ impl Caller {
         self
     }
 
+    /// With one of everything, each asked with the key `demo`; as any profile takes it.
+    pub async fn with_demo(self) -> Self {
+        let caller = self.with_wallet().await;
+        let other = json!({ "user_id": "other", "currency": "USD" });
+        assert_eq!(caller.post("/api/v1/wallets", &other, &[]).await.status, 201);
+        let of_wallet = |what: &str| format!("/api/v1/wallets/{}/{what}", demo::wallet());
+        let fact = |reference| json!({ "amount": 500, "rail": "sepa", "reference": reference });
+        let transfer = json!({
+            "from_wallet_id": demo::wallet(), "to_wallet_id": demo::other(), "amount": 1,
+        });
+        let payment = json!({ "user_id": USER, "amount": 100, "currency": "USD" });
+        let refund = json!({ "amount": 10 });
+        for (path, body, status) in [
+            (of_wallet("deposits"), fact("in"), 201),
+            (of_wallet("withdrawals"), fact("out"), 201),
+            ("/api/v1/payments".to_owned(), payment, 202),
+            (format!("/api/v1/payments/{}/refunds", demo::payment()), refund, 202),
+            ("/api/v1/transfers".to_owned(), transfer, 202),
+        ] {
+            let answer = caller.post(&path, &body, &[("Idempotency-Key", "demo")]).await;
+            assert_eq!(answer.status, status, "{path}: {answer:?}");
+        }
+        caller
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
-        let body = serde_json::from_slice(&body).unwrap();
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| {
+            // A page is a text.
+            Value::String(String::from_utf8(body.to_vec()).unwrap())
+        });
+        let faults = (self.faults)((&method, uri.path()), parts.status, &parts.headers, &body);
+        assert!(faults.is_empty(), "{method} {uri}: the document does not say: {faults:#?}");
         Answer { status: parts.status, headers: parts.headers, body }
     }
 

@@ -48,7 +48,8 @@ async fn ready_means_that_every_part_does_its_work() {
 async fn a_process_without_the_api_answers_about_its_health_and_says_so() {
     let caller = Caller::new(Profile::Dev);
     let router = health_router(Arc::<Ledger>::clone(&caller.ledger));
-    let caller = Caller { router, ledger: caller.ledger };
+    // The document is about processes with the API.
+    let caller = Caller { router, ledger: caller.ledger, faults: |_, _, _, _| Vec::new() };
     caller.ledger.set_health(vec![component("shards", ComponentStatus::Starting)]);
     assert_eq!(caller.get("/live", &[]).await.status, 200);
     assert_eq!(caller.get("/ready", &[]).await.status, 503);

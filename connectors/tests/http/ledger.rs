@@ -2,25 +2,25 @@
 //!
 //! Requests without a scripted reply are accepted; payments stay `processing`.
 
+mod decisions;
+mod views;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use connectors::ports::{
-    AppendError, CommandLog, CommandOutcome, Component, Health, Page, PageRequest, PaymentFilter,
-    PortFuture, Request, ViewError, Views,
+    AppendError, CommandLog, CommandOutcome, Component, Health, Page, PortFuture, Request,
 };
-use schemas::account::{Balances, Side};
-use schemas::entry::Decision;
-use schemas::inputs::{CommandBody, Deposit, OpenWallet, OperationBody, Pay};
+use schemas::inputs::{CommandBody, GatewayResult, OperationBody};
 use schemas::read_model::{
-    DepositRow, PaymentFailure, PaymentRow, PaymentStatus, StatementKind, StatementLine,
-    WalletMovement, WalletRow,
+    DepositRow, PaymentRow, PaymentStatus, RefundRow, RefundStatus, SuspenseRow, TransferCreditRow,
+    TransferRow, TransferStatus, WalletMovement, WalletRow, WithdrawalRow,
 };
 use schemas::timeline::{Saga, TimelineRow};
 use schemas::{
-    Amount, DepositId, ErrorCode, Fingerprint, Money, Offset, Partition, PartitionCount, PaymentId,
-    Position, Timestamp, WalletId,
+    DepositId, ErrorCode, Partition, PartitionCount, PaymentId, Position, RefundId, Timestamp,
+    TransferId, WalletId, WithdrawalId,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -29,7 +29,11 @@ use tokio::sync::{oneshot, watch};
 pub enum Reply {
     /// The payment exists in this status.
     Pay(PaymentStatus),
-    /// The payment exists and has failed.
+    /// The refund exists in this status; without it, refunds stay `processing`.
+    Refund(RefundStatus),
+    /// The transfer exists in this status; without it, transfers stay `held`.
+    Transfer(TransferStatus),
+    /// What was asked for exists and has failed.
     Fail(ErrorCode, Option<&'static str>),
     /// Nothing changes.
     Refuse(ErrorCode),
@@ -46,6 +50,11 @@ struct State {
     payments: BTreeMap<PaymentId, PaymentRow>,
     wallets: BTreeMap<WalletId, WalletRow>,
     deposits: BTreeMap<DepositId, DepositRow>,
+    withdrawals: BTreeMap<WithdrawalId, WithdrawalRow>,
+    refunds: BTreeMap<RefundId, RefundRow>,
+    transfers: BTreeMap<TransferId, TransferRow>,
+    transfer_credits: BTreeMap<TransferId, TransferCreditRow>,
+    suspense: Vec<SuspenseRow>,
     movements: Vec<WalletMovement>,
     timelines: BTreeMap<PaymentId, Vec<TimelineRow>>,
     sagas: BTreeMap<PaymentId, Saga>,
@@ -56,6 +65,7 @@ struct State {
     replies: VecDeque<Reply>,
     silent: VecDeque<Request>,
     appended: Vec<Request>,
+    results: Vec<GatewayResult>,
     components: Vec<Component>,
 }
 
@@ -94,6 +104,47 @@ impl Ledger {
         self.progress.send_modify(|version| *version += 1);
     }
 
+    /// The gateway has answered, or a person has: the refund changes in an entry of its own.
+    pub fn settle_refund(&self, id: RefundId, status: RefundStatus) {
+        {
+            let mut state = self.state();
+            let partition = state.refunds[&id].position.partition;
+            let position = state.next(partition);
+            let row = state.refunds.get_mut(&id).unwrap();
+            row.status = status;
+            row.position = position;
+        }
+        self.progress.send_modify(|version| *version += 1);
+    }
+
+    /// The receiver's shard has credited, and the sender's knows.
+    pub fn complete_transfer(&self, id: TransferId) {
+        {
+            let mut state = self.state();
+            let row = state.transfers[&id].clone();
+            let credited = state.next(row.to_wallet_id.shard(shards()));
+            let at = now(state.entries);
+            state.transfer_credits.insert(
+                id,
+                TransferCreditRow {
+                    transfer_id: id,
+                    wallet_id: row.to_wallet_id,
+                    at,
+                    position: credited,
+                },
+            );
+            let position = state.next(row.position.partition);
+            let (status, updated_at) = (TransferStatus::Completed, now(state.entries));
+            state.transfers.insert(id, TransferRow { status, updated_at, position, ..row });
+        }
+        self.progress.send_modify(|version| *version += 1);
+    }
+
+    /// Money is in suspense.
+    pub fn suspend(&self, row: SuspenseRow) {
+        self.state().suspense.push(row);
+    }
+
     /// Applies entries that concern nobody, up to a position.
     pub fn apply(&self, position: Position) {
         self.state().applied.insert(position.partition, position);
@@ -102,9 +153,23 @@ impl Ledger {
 
     /// What the views say of a payment besides its row.
     pub fn tell(&self, id: PaymentId, timeline: Vec<TimelineRow>, saga: Saga) {
+        self.state().timelines.insert(id, timeline);
+        self.state().sagas.insert(id, saga);
+    }
+
+    /// Takes what a gateway said, unless the log is to say otherwise.
+    pub fn hear(&self, result: GatewayResult) -> Result<(), AppendError> {
         let mut state = self.state();
-        state.timelines.insert(id, timeline);
-        state.sagas.insert(id, saga);
+        if let Some(Reply::Append(error)) = state.replies.pop_front() {
+            return Err(error);
+        }
+        state.results.push(result);
+        Ok(())
+    }
+
+    /// What gateways said, as far as the log has it.
+    pub fn results(&self) -> Vec<GatewayResult> {
+        self.state().results.clone()
     }
 
     /// How long requests wait from now on, as measured.
@@ -139,155 +204,13 @@ impl Ledger {
         let (waiter, outcome) = {
             let mut state = self.state();
             let position = state.next(wallet_of(request).shard(shards()));
-            let decision = match request {
-                Request::Command(command) => match &command.body {
-                    CommandBody::Pay(pay) => {
-                        state.pay(pay, &command.envelope.correlation_id, position, reply)
-                    }
-                },
-                Request::Operation(operation) => match (&operation.body, reply) {
-                    (_, Reply::Refuse(code)) => Decision::refused(code.code(), code.meaning()),
-                    (OperationBody::OpenWallet(open), _) => state.open(open, position),
-                    (OperationBody::Deposit(deposit), _) => state.deposit(deposit, position),
-                },
-            };
+            let decision = state.decide(request, position, reply);
             (state.waiters.remove(&command_id), CommandOutcome { position, decision })
         };
         self.progress.send_modify(|version| *version += 1);
         if let Some(waiter) = waiter {
             let _ = waiter.send(outcome);
         }
-    }
-}
-
-impl State {
-    fn next(&mut self, partition: Partition) -> Position {
-        self.entries += 1;
-        let position = Position { partition, offset: Offset::new(self.entries).unwrap() };
-        self.applied.insert(partition, position);
-        position
-    }
-
-    fn pay(&mut self, pay: &Pay, correlation: &str, at: Position, reply: &Reply) -> Decision {
-        let id: PaymentId = pay.payment_id.parse().unwrap();
-        if self.payments.contains_key(&id) {
-            return Decision::replayed();
-        }
-        let (status, failure) = match reply {
-            Reply::Pay(status) => (*status, None),
-            Reply::Fail(code, decline_code) => (
-                PaymentStatus::Failed,
-                Some(PaymentFailure {
-                    code: code.code().to_owned(),
-                    decline_code: decline_code.map(str::to_owned),
-                    message: "as scripted".to_owned(),
-                }),
-            ),
-            Reply::Refuse(code) => return Decision::refused(code.code(), code.meaning()),
-            Reply::Silence | Reply::Append(_) | Reply::Crash => unreachable!("{reply:?}"),
-        };
-        let wallet_id: WalletId = pay.wallet_id.parse().unwrap();
-        let Some(wallet) = self.wallets.get(&wallet_id) else {
-            let code = ErrorCode::WalletNotFound;
-            return Decision::refused(code.code(), code.meaning());
-        };
-        let amount = Amount::try_from(pay.amount).unwrap();
-        let money = Money::new(amount, pay.currency.parse().unwrap());
-        let gateway = pay.gateway.as_ref().map(|name| name.parse().unwrap());
-        let (service, description) = (pay.service_id.as_deref(), pay.description.as_ref());
-        let metadata = pay.metadata.as_ref();
-        let fingerprint = Fingerprint::of_payment(
-            wallet_id,
-            money,
-            gateway.as_ref(),
-            service,
-            description,
-            metadata,
-        );
-        let row = PaymentRow {
-            id,
-            wallet_id,
-            user_id: wallet.user_id.clone(),
-            money,
-            description: description.cloned(),
-            service_id: pay.service_id.clone(),
-            metadata: metadata.cloned(),
-            status,
-            failure,
-            gateway: Some("simulator".parse().unwrap()),
-            gateway_reference: None,
-            attempts: 1,
-            captured_amount: 0,
-            discrepancies: Vec::new(),
-            balance_after: None,
-            correlation_id: correlation.to_owned(),
-            fingerprint,
-            created_at: now(self.entries),
-            updated_at: now(self.entries),
-            position: at,
-        };
-        self.payments.insert(id, row);
-        Decision::accepted()
-    }
-
-    fn open(&mut self, open: &OpenWallet, position: Position) -> Decision {
-        let id: WalletId = open.wallet_id.parse().unwrap();
-        if self.wallets.contains_key(&id) {
-            return Decision::replayed();
-        }
-        let row = WalletRow {
-            id,
-            user_id: open.user_id.parse().unwrap(),
-            currency: open.currency.parse().unwrap(),
-            label: open.label.parse().unwrap(),
-            balances: Balances::default(),
-            version: 0,
-            created_at: now(self.entries),
-            updated_at: now(self.entries),
-            position,
-        };
-        self.wallets.insert(id, row);
-        Decision::accepted()
-    }
-
-    fn deposit(&mut self, deposit: &Deposit, position: Position) -> Decision {
-        let id: DepositId = deposit.deposit_id.parse().unwrap();
-        if self.deposits.contains_key(&id) {
-            return Decision::replayed();
-        }
-        let at = now(self.entries);
-        let wallet_id: WalletId = deposit.wallet_id.parse().unwrap();
-        let wallet = self.wallets.get_mut(&wallet_id).unwrap();
-        wallet.balances.credits_posted += deposit.amount;
-        wallet.version += 1;
-        let balances = wallet.balances;
-        let (currency, amount) = (wallet.currency, Amount::try_from(deposit.amount).unwrap());
-        let (money, rail) = (Money::new(amount, currency), deposit.rail.parse().unwrap());
-        let reference = deposit.reference.clone();
-        let fingerprint = Fingerprint::of_deposit(wallet_id, money, &rail, &reference);
-        let line = Some(StatementLine {
-            kind: StatementKind::Deposit(id),
-            side: Side::Credit,
-            amount,
-            currency,
-            description: None,
-            correlation_id: String::new(),
-        });
-        self.movements.push(WalletMovement { wallet_id, position, at, balances, line });
-        let row = DepositRow {
-            id,
-            wallet_id,
-            money,
-            rail,
-            reference,
-            balance_after: balances.posted(),
-            fingerprint,
-            correlation_id: String::new(),
-            created_at: at,
-            position,
-        };
-        self.deposits.insert(id, row);
-        Decision::accepted()
     }
 }
 
@@ -321,80 +244,6 @@ impl CommandLog for Ledger {
     }
 }
 
-impl Views for Ledger {
-    fn payment(&self, id: PaymentId) -> Result<Option<PaymentRow>, ViewError> {
-        Ok(self.state().payments.get(&id).cloned())
-    }
-
-    fn wallet(&self, id: WalletId) -> Result<Option<WalletRow>, ViewError> {
-        Ok(self.state().wallets.get(&id).cloned())
-    }
-
-    fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, ViewError> {
-        Ok(self.state().deposits.get(&id).cloned())
-    }
-
-    fn payments(
-        &self,
-        filter: &PaymentFilter,
-        page: PageRequest<(Timestamp, PaymentId)>,
-    ) -> Result<Page<PaymentRow, (Timestamp, PaymentId)>, ViewError> {
-        let key = |row: &PaymentRow| (row.created_at, row.id);
-        let mut rows: Vec<_> = self.state().payments.values().cloned().collect();
-        rows.retain(|row| {
-            filter.status.is_none_or(|status| status == row.status)
-                && (!filter.is_held || row.status.is_held())
-                && filter.wallet_id.is_none_or(|wallet| wallet == row.wallet_id)
-                && filter.created_to.is_none_or(|to| row.created_at < to)
-                && page.after.is_none_or(|after| key(row) < after)
-        });
-        rows.sort_by_key(|row| std::cmp::Reverse(key(row)));
-        Ok(cut(rows, page.limit, key))
-    }
-
-    fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {
-        Ok(self.state().timelines.get(&payment.id).cloned().unwrap_or_default())
-    }
-
-    fn saga(&self, payment: &PaymentRow) -> Result<Saga, ViewError> {
-        let saga = self.state().sagas.get(&payment.id).cloned();
-        saga.ok_or_else(|| ViewError("no saga was scripted".to_owned()))
-    }
-
-    fn statement(
-        &self,
-        wallet: WalletId,
-        page: PageRequest<i64>,
-    ) -> Result<Page<WalletMovement, i64>, ViewError> {
-        let key = |row: &WalletMovement| row.position.offset.number();
-        let mut rows = self.state().movements.clone();
-        rows.retain(|row| {
-            row.wallet_id == wallet && page.after.is_none_or(|after| key(row) < after)
-        });
-        rows.reverse();
-        Ok(cut(rows, page.limit, key))
-    }
-
-    fn applied(&self, partition: Partition) -> Option<Position> {
-        self.state().applied.get(&partition).copied()
-    }
-
-    fn shard(&self, wallet: WalletId) -> Partition {
-        wallet.shard(shards())
-    }
-
-    fn progress(&self) -> watch::Receiver<u64> {
-        self.progress.subscribe()
-    }
-
-    fn outcome(&self, command_id: &str) -> oneshot::Receiver<CommandOutcome> {
-        let (waiter, outcome) = oneshot::channel();
-        let earlier = self.state().waiters.insert(command_id.to_owned(), waiter);
-        assert!(earlier.is_none(), "a command id is used once");
-        outcome
-    }
-}
-
 impl Health for Ledger {
     fn components(&self) -> Vec<Component> {
         self.state().components.clone()
@@ -406,6 +255,11 @@ pub fn now(entries: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000 + entries * 1000)
 }
 
+/// The wall clock: later than all entries.
+pub fn clock() -> Timestamp {
+    now(1_000_000)
+}
+
 pub fn shards() -> PartitionCount {
     PartitionCount::try_from(2).unwrap()
 }
@@ -413,8 +267,7 @@ pub fn shards() -> PartitionCount {
 fn cut<T, C>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> C) -> Page<T, C> {
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let next = if has_more { rows.last().map(key) } else { None };
-    Page { rows, next }
+    Page { next: if has_more { rows.last().map(key) } else { None }, rows }
 }
 
 fn command_id(request: &Request) -> &str {
@@ -427,11 +280,24 @@ fn command_id(request: &Request) -> &str {
 fn wallet_of(request: &Request) -> WalletId {
     let wallet = match request {
         Request::Command(command) => match &command.body {
-            CommandBody::Pay(pay) => &pay.wallet_id,
+            CommandBody::Pay(body) => &body.wallet_id,
+            CommandBody::Cancel(body) => &body.wallet_id,
+            CommandBody::Refund(body) => &body.wallet_id,
+            CommandBody::Transfer(body) => &body.wallet_id,
         },
         Request::Operation(operation) => match &operation.body {
-            OperationBody::OpenWallet(open) => &open.wallet_id,
-            OperationBody::Deposit(deposit) => &deposit.wallet_id,
+            OperationBody::OpenWallet(body) => &body.wallet_id,
+            OperationBody::Deposit(body) => &body.wallet_id,
+            OperationBody::Withdraw(body) => &body.wallet_id,
+            OperationBody::ReverseDeposit(body) => &body.wallet_id,
+            OperationBody::ReverseWithdrawal(body) => &body.wallet_id,
+            OperationBody::FreezeWallet(body)
+            | OperationBody::UnfreezeWallet(body)
+            | OperationBody::CloseWallet(body) => &body.wallet_id,
+            OperationBody::SetLimits(body) => &body.wallet_id,
+            OperationBody::ResolvePayment(body) => &body.wallet_id,
+            OperationBody::ResolveRefund(body) => &body.wallet_id,
+            OperationBody::AdoptPolicy(body) => panic!("the API does not send {body:?}"),
         },
     };
     wallet.parse().unwrap()

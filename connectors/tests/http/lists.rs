@@ -72,11 +72,13 @@ async fn a_statement_has_a_line_for_each_entry() {
     let position = by_id[0]["position"].clone();
     assert!(position.as_str().unwrap().ends_with("-4"));
     let expected = json!({
-        "id": position, "wallet_id": id, "type": "deposit", "direction": "credit", "amount": 30,
+        "id": position, "wallet_id": id, "deposit_id": by_id[0]["deposit_id"],
+        "type": "deposit", "direction": "credit", "amount": 30,
         "currency": "USD", "balance_after": 60, "description": null,
         "created_at": now(4).to_string(), "correlation_id": "", "position": position,
     });
     assert_eq!(by_id[0], expected);
+    assert!(by_id[0]["deposit_id"].is_string());
 
     let nobody = caller.get("/api/v1/wallets/nobody/USD/transactions", &[]).await;
     nobody.assert_refused(ErrorCode::WalletNotFound);

@@ -3,13 +3,25 @@
 
 mod bad_input;
 mod caller;
+mod changes;
+mod contract;
+mod demo;
 mod error_table;
+mod gateways;
 mod health;
 mod ledger;
 mod lists;
+mod openapi;
 mod outage;
+mod past;
 mod payments;
 mod positions;
+mod rails;
+mod refunds;
 mod refusals;
+mod reviews;
+mod suspense;
 mod timelines;
+mod transfers;
+mod wallet_changes;
 mod wallets;

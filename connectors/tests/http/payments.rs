@@ -8,7 +8,7 @@ use schemas::read_model::PaymentStatus;
 use serde_json::{Value, json};
 
 use crate::caller::{Answer, Caller, PATIENT, USER, payment, until};
-use crate::ledger::{Reply, now};
+use crate::ledger::{Reply, clock, now};
 
 const PAYMENTS: &str = "/api/v1/payments";
 
@@ -53,8 +53,8 @@ async fn a_payment_under_way_is_answered_from_the_view() {
     let Some(Request::Command(command)) = caller.ledger.appended().pop() else { panic!() };
     assert_eq!(Some(command.envelope.command_id.as_str()), answer.header("request-id"));
     // Twelve decision time-outs.
-    assert_eq!(command.envelope.deadline.unwrap().since(now(0)), PATIENT * 12);
-    let CommandBody::Pay(pay) = command.body;
+    assert_eq!(command.envelope.deadline.unwrap().since(clock()), PATIENT * 12);
+    let CommandBody::Pay(pay) = command.body else { panic!("not a payment") };
     let metadata = pay.metadata.unwrap();
     assert_eq!(metadata.read_plaintext(), Some(r#"{"a":{"y":2,"z":null},"b":1}"#));
 

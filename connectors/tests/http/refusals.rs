@@ -6,12 +6,14 @@ use connectors::ports::AppendError;
 use schemas::ErrorCode::{
     self, CurrencyMismatch, DeadlineExceeded, FieldInvalid, GatewayUnavailable,
     IdempotencyKeyRequired, IdempotencyKeyReused, InsufficientFunds, Internal, InvalidRequest,
-    LogUnavailable, NotReady, Overloaded, PaymentDeclined, PositionNotReached,
-    ReferenceAlreadyRecorded, TooManyInFlight, WalletNotFound,
+    LimitExceeded, LogUnavailable, NotReady, Overloaded, PaymentDeclined, PositionNotReached,
+    ReferenceAlreadyRecorded, ResolvedAsFailed, TooManyInFlight, WalletClosed, WalletFrozen,
+    WalletNotFound,
 };
-use schemas::{TenantId, WalletId, WalletLabel};
 
 use crate::caller::{USER, payment};
+use crate::changes;
+use crate::demo::{self, wallet};
 use crate::error_table::{Row, World, check};
 use crate::ledger::Reply;
 
@@ -19,21 +21,16 @@ const PAYMENTS: &str = "/api/v1/payments";
 const WALLETS: &str = "/api/v1/wallets";
 const ID: &str = "6f0c1d1e-6a57-5f0e-9d2c-3f1f6a1b2c3d";
 
-/// The id of the demo wallet.
-pub fn wallet() -> WalletId {
-    let user = USER.parse().unwrap();
-    let currency = "USD".parse().unwrap();
-    WalletId::derive(&TenantId::default_tenant(), &user, currency, &WalletLabel::main())
-}
-
 /// Every request that goes into the log.
 fn sent(code: ErrorCode, world: &World) -> Vec<Row> {
     let deposits = format!("{WALLETS}/{}/deposits", wallet());
-    vec![
+    let mut rows = vec![
         Row::post(PAYMENTS, payment(1).to_string(), code).world(world.clone()),
         Row::post(WALLETS, r#"{"user_id":"new","currency":"EUR"}"#, code).world(world.clone()),
         Row::post(&deposits, r#"{"amount":1}"#, code).world(world.clone()),
-    ]
+    ];
+    rows.extend(changes::right().into_iter().map(|row| row.refused(code).world(world.clone())));
+    rows
 }
 
 /// Every request that only looks.
@@ -42,7 +39,11 @@ fn looks(code: ErrorCode, world: &World, query: &str) -> Vec<Row> {
         PAYMENTS.to_owned(),
         format!("{PAYMENTS}/{ID}"),
         format!("{PAYMENTS}/{ID}/events"),
+        format!("{PAYMENTS}/{ID}/refunds"),
         format!("/api/v1/sagas/{ID}"),
+        format!("/api/v1/refunds/{}", demo::refund()),
+        format!("/api/v1/transfers/{}", demo::transfer()),
+        "/api/v1/suspense".to_owned(),
         format!("{WALLETS}/{}", wallet()),
         format!("{WALLETS}/{}/holds", wallet()),
         format!("{WALLETS}/{}/transactions", wallet()),
@@ -68,6 +69,10 @@ pub fn rows() -> Vec<Row> {
         pay(PaymentDeclined, says(Reply::Fail(PaymentDeclined, Some("stolen")))),
         pay(GatewayUnavailable, says(Reply::Fail(GatewayUnavailable, None))),
         pay(DeadlineExceeded, says(Reply::Fail(DeadlineExceeded, None))),
+        pay(ResolvedAsFailed, says(Reply::Fail(ResolvedAsFailed, None))),
+        pay(LimitExceeded, says(Reply::Fail(LimitExceeded, None))),
+        pay(WalletFrozen, says(Reply::Fail(WalletFrozen, None))),
+        pay(WalletClosed, says(Reply::Fail(WalletClosed, None))),
         pay(CurrencyMismatch, refuse(CurrencyMismatch)),
         pay(WalletNotFound, refuse(WalletNotFound)),
         pay(Internal, says(Reply::Crash)),

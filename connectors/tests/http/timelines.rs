@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use connectors::http::Profile;
-use schemas::event::Proof;
+use schemas::event::{Proof, RefundCause};
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
+use schemas::read_model::RefundStatus;
 use schemas::timeline::{
-    Compensation, HoldState, RequestInput, ResultInput, Saga, SagaAnswer, SagaAttempt, SagaHold,
-    SagaOperation, SagaState, SagaTimer, SagaWait, TimelineEvent, TimelineInput, TimelineRow,
-    TimerSetting, WaitKind,
+    Compensation, CompensationKind, HoldState, RequestInput, ResultInput, Saga, SagaAnswer,
+    SagaAttempt, SagaHold, SagaOperation, SagaRefund, SagaState, SagaTimer, SagaWait,
+    TimelineEvent, TimelineInput, TimelineRow, TimerSetting, WaitKind,
 };
-use schemas::{Amount, Money, Offset, OperationId, Partition, PaymentId, Position, Sealed};
+use schemas::{
+    Amount, Money, Offset, OperationId, Partition, PaymentId, Position, RefundId, Sealed,
+};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
+use crate::demo::wallet;
 use crate::ledger::now;
-use crate::refusals::wallet;
 
 fn position(offset: i64) -> Position {
     Position { partition: Partition::new(1).unwrap(), offset: Offset::new(offset).unwrap() }
@@ -45,20 +48,32 @@ fn row(
         attempt: 1,
         events,
         timer: Some(TimerSetting { generation: offset, due: Some(now(offset + 9)) }),
+        refund_timer: None,
     }
+}
+
+fn answered(
+    offset: i64,
+    operation_seq: i32,
+    operation: GatewayOperationKind,
+    outcome: GatewayOutcome,
+) -> TimelineInput {
+    TimelineInput::GatewayResult(Box::new(ResultInput {
+        offset,
+        operation_seq,
+        operation,
+        operation_id: attempt(),
+        outcome,
+        evidence: Some(Sealed::plaintext(r#"{"status":502}"#)),
+        observed_at: now(offset),
+    }))
 }
 
 /// Held and asked; in doubt; asked what became of it; declined.
 fn timeline() -> Vec<TimelineRow> {
     let command = RequestInput { offset: 5, command_id: "try".into(), actor: "api".into() };
-    let answered = |offset, operation_seq, operation, outcome| {
-        let evidence = Some(Sealed::plaintext(r#"{"status":502}"#));
-        let observed_at = now(offset);
-        let result =
-            ResultInput { offset, operation_seq, operation, outcome, evidence, observed_at };
-        TimelineInput::GatewayResult(Box::new(result))
-    };
     let asked = |operation_seq, operation| TimelineEvent::GatewayOperationRequested {
+        refund_id: None,
         operation_seq,
         operation,
         not_after: now(20),
@@ -68,6 +83,7 @@ fn timeline() -> Vec<TimelineRow> {
     let declined =
         GatewayOutcome::Declined { decline_code: "stolen".into(), message: "No.".into() };
     let answer = |operation_seq| TimelineEvent::GatewayOperationAnswered {
+        operation_id: attempt(),
         operation_seq,
         proof: Proof::Nothing,
     };
@@ -145,7 +161,19 @@ fn saga(id: PaymentId) -> Saga {
             ],
         }],
         timer: Some(SagaTimer { id: "payment:1:2".to_owned(), generation: 4, due: now(13) }),
-        compensations: vec![Compensation { money: money(), at: now(5), position: position(5) }],
+        cancel_requested: false,
+        refunds: vec![SagaRefund {
+            refund_id: RefundId::from_bytes([9; 16]),
+            gateway: "simulator".parse().unwrap(),
+            money: money(),
+            cause: RefundCause::UnwantedCharge,
+            status: RefundStatus::InDoubt,
+            operations: vec![operation(1, GatewayOperationKind::Refund, None)],
+            timer: Some(TimerSetting { generation: 2, due: Some(now(14)) }),
+        }],
+        compensations: [CompensationKind::HoldVoided, CompensationKind::Refunded]
+            .map(|kind| Compensation { kind, money: money(), at: now(5), position: position(5) })
+            .to_vec(),
         waits_for: Some(SagaWait { what: WaitKind::GatewayAnswer, until: Some(now(13)) }),
         discrepancies: vec!["amount_differs".to_owned()],
         position: position(5),
@@ -198,6 +226,7 @@ async fn the_entries_of_a_payment_are_told_in_their_order() {
     assert_eq!(entries[0], first);
     let input = json!({
         "type": "gateway_result", "operation": "submit", "operation_seq": 1,
+        "operation_id": attempt().to_string(),
         "source": { "topic": "gateway-results", "partition": 1, "offset": 0 },
         "outcome": { "type": "outcome_unknown", "reason": "502" },
         "evidence": { "status": 502 }, "observed_at": now(0).to_string(),
@@ -233,6 +262,12 @@ async fn a_saga_says_where_it_stands_and_what_it_waits_for() {
     let (caller, id) = told().await;
     let answer = caller.get(&format!("/api/v1/sagas/{id}"), &[]).await;
     assert_eq!(answer.header("holdfast-position"), Some("1-5"));
+    let compensation = |kind: &str| {
+        json!({
+            "type": kind, "amount": 10_000, "currency": "USD", "at": now(5).to_string(),
+            "position": "1-5",
+        })
+    };
     let expected = json!({
         "payment_id": id, "object": "saga", "wallet_id": wallet().to_string(),
         "state": "in_doubt", "deadline": now(600).to_string(),
@@ -254,9 +289,18 @@ async fn a_saga_says_where_it_stands_and_what_it_waits_for() {
             ],
         }],
         "timer": { "id": "payment:1:2", "generation": 4, "due": now(13).to_string() },
-        "compensations": [{
-            "type": "hold_voided", "amount": 10_000, "currency": "USD",
-            "at": now(5).to_string(), "position": "1-5",
+        "cancel_requested": false,
+        "compensations": [compensation("hold_voided"), compensation("refunded")],
+        "refunds": [{
+            "refund_id": RefundId::from_bytes([9; 16]).to_string(), "gateway": "simulator",
+            "amount": 10_000, "currency": "USD", "cause": "unwanted_charge",
+            "status": "in_doubt", "operations_count": 1,
+            "operations": [{
+                "seq": 1, "kind": "refund", "requested_at": now(2).to_string(),
+                "not_after": now(20).to_string(), "answered_at": null, "outcome": null,
+                "proof": null,
+            }],
+            "due": now(14).to_string(),
         }],
         "waits_for": { "what": "gateway_answer", "until": now(13).to_string() },
         "discrepancies": ["amount_differs"], "position": "1-5",

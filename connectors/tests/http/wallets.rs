@@ -20,6 +20,7 @@ async fn a_wallet_opens_once() {
         "id": id, "object": "wallet", "user_id": USER, "currency": "USD", "label": "savings",
         "status": "active",
         "balance": { "posted": 0, "pending_debits": 0, "pending_credits": 0, "available": 0 },
+        "limits": { "per_payment": null, "per_day": null, "in_flight": null },
         "version": 0, "created_at": now(1).to_string(), "updated_at": now(1).to_string(),
     });
     assert_eq!(opened.body, expected);
@@ -62,7 +63,7 @@ async fn a_deposit_is_recorded_once() {
     let expected = json!({
         "id": id, "object": "deposit", "wallet_id": wallet, "amount": 500, "currency": "USD",
         "rail": "manual", "reference": id, "status": "recorded", "balance_after": 500,
-        "correlation_id": "", "created_at": now(2).to_string(),
+        "correlation_id": "", "created_at": now(2).to_string(), "reversed_at": null,
     });
     assert_eq!((first.status.as_u16(), &first.body), (201, &expected));
     assert_eq!(first.header("location"), Some(format!("{WALLETS}/{wallet}/transactions").as_str()));

@@ -3,16 +3,20 @@
 //! Whether the input was right to be accepted is the ledger's decision; that no money moves for
 //! what nobody asked, and no payment completes that no gateway confirmed, each entry shows alone.
 
+mod derived;
+
 use schemas::entry::{Entry, InputBody, Source};
-use schemas::event::{DepositRecorded, Event, PaymentRequested, WalletOpened};
+use schemas::event::{Event, RefundCause};
 use schemas::inputs::{
-    Command, CommandBody, Deposit, Envelope, GatewayOutcome, GatewayResult, OpenWallet, Operation,
-    OperationBody, Pay,
+    Command, CommandBody, Envelope, GatewayOutcome, GatewayResult, LegBody, Operation,
+    OperationBody, ResolvedOutcome, TransferLeg,
 };
-use schemas::{DepositId, ErrorCode, IdempotencyKey, PaymentId, Position, TenantId, WalletId};
+use schemas::{ErrorCode, PaymentId, Position, RefundId};
+
+use derived::{deposited, opened, refund_asked, requested, sent, withdrawn};
 
 use super::report::CheckResult;
-use super::{Check, payment_of};
+use super::{Check, payment_of, said};
 
 pub(super) struct Causes {
     result: CheckResult,
@@ -31,7 +35,7 @@ impl Check for Causes {
         for event in &entry.events {
             self.result.examine();
             if !is_caused(event, entry) {
-                let detail = format!("{} does not follow from the input", name_of(event));
+                let detail = format!("{} does not follow from the input", event.name());
                 self.result.violated(position, detail);
             }
         }
@@ -43,68 +47,294 @@ impl Check for Causes {
 }
 
 fn is_caused(event: &Event, entry: &Entry) -> bool {
+    match event {
+        Event::WalletOpened(_)
+        | Event::WalletFrozen(_)
+        | Event::WalletUnfrozen(_)
+        | Event::WalletClosed(_)
+        | Event::LimitsSet(_)
+        | Event::DepositRecorded(_)
+        | Event::WithdrawalRecorded(_)
+        | Event::DepositReversed(_)
+        | Event::WithdrawalReversed(_)
+        | Event::PolicyAdopted(_) => is_operated(event, &entry.input.body),
+        Event::OrphanRecorded(event) => is_said(&event.result, entry),
+        // That it was said before, the check of operations shows.
+        Event::OrphanApplied(event) => {
+            matches!(entry.input.body, InputBody::TimerFired {})
+                && (is_about(&event.result.payment_id.to_string(), entry)
+                    || is_about(&event.result.operation_id.to_string(), entry))
+        }
+        Event::TransferRequested(_)
+        | Event::TransferHeld(_)
+        | Event::TransferLegRequested(_)
+        | Event::TransferCredited(_)
+        | Event::TransferRefused(_)
+        | Event::TransferCompleted(_)
+        | Event::TransferFailed(_) => is_transferred(event, entry),
+        Event::SuspenseBooked(_)
+        | Event::RefundRequested(_)
+        | Event::RefundResendScheduled(_)
+        | Event::RefundInDoubt(_)
+        | Event::RefundReviewRequested(_)
+        | Event::RefundResolved(_)
+        | Event::RefundSucceeded(_)
+        | Event::RefundFailed(_) => is_refunded(event, entry),
+        Event::PaymentRequested(_)
+        | Event::HoldPlaced(_)
+        | Event::HoldPosted(_)
+        | Event::HoldVoided(_)
+        | Event::AttemptStarted(_)
+        | Event::AttemptAbandoned(_)
+        | Event::GatewayOperationRequested(_)
+        | Event::GatewayOperationAnswered(_)
+        | Event::ResendScheduled(_)
+        | Event::PaymentInDoubt(_)
+        | Event::PaymentReviewRequested(_)
+        | Event::PaymentResolved(_)
+        | Event::CancelRequested(_)
+        | Event::PaymentCompleted(_)
+        | Event::PaymentFailed(_)
+        | Event::PaymentCancelled(_)
+        | Event::DiscrepancyRecorded(_) => is_paid(event, entry),
+    }
+}
+
+fn command(body: &InputBody) -> Option<(&Envelope, &CommandBody)> {
+    let InputBody::Command(Command { envelope, body }) = body else { return None };
+    Some((envelope, body))
+}
+
+fn operation(body: &InputBody) -> Option<(&Envelope, &OperationBody)> {
+    let InputBody::Operation(Operation { envelope, body }) = body else { return None };
+    Some((envelope, body))
+}
+
+/// Events of wallets, rails and configurations: an operator asked for exactly that.
+fn is_operated(event: &Event, body: &InputBody) -> bool {
+    let Some((envelope, asked)) = operation(body) else { return false };
+    match (event, asked) {
+        (Event::WalletOpened(event), OperationBody::OpenWallet(asked)) => {
+            opened(event, envelope, asked)
+        }
+        (Event::WalletFrozen(event), OperationBody::FreezeWallet(asked)) => {
+            asked.wallet_id == event.wallet_id.to_string()
+        }
+        (Event::WalletUnfrozen(event), OperationBody::UnfreezeWallet(asked)) => {
+            asked.wallet_id == event.wallet_id.to_string()
+        }
+        (Event::WalletClosed(event), OperationBody::CloseWallet(asked)) => {
+            asked.wallet_id == event.wallet_id.to_string()
+        }
+        (Event::LimitsSet(event), OperationBody::SetLimits(asked)) => {
+            asked.wallet_id == event.wallet_id.to_string()
+                && (asked.per_payment, asked.per_day, asked.in_flight)
+                    == (event.per_payment, event.per_day, event.in_flight)
+        }
+        (Event::DepositRecorded(event), OperationBody::Deposit(asked)) => {
+            deposited(event, envelope, asked)
+        }
+        (Event::WithdrawalRecorded(event), OperationBody::Withdraw(asked)) => {
+            withdrawn(event, envelope, asked)
+        }
+        (Event::DepositReversed(event), OperationBody::ReverseDeposit(asked)) => {
+            asked.deposit_id == event.deposit_id.to_string()
+                && asked.wallet_id == event.wallet_id.to_string()
+        }
+        (Event::WithdrawalReversed(event), OperationBody::ReverseWithdrawal(asked)) => {
+            asked.withdrawal_id == event.withdrawal_id.to_string()
+                && asked.wallet_id == event.wallet_id.to_string()
+        }
+        (Event::PolicyAdopted(event), OperationBody::AdoptPolicy(asked)) => {
+            (asked.version, &asked.configuration) == (event.version, &event.configuration)
+        }
+        _ => false,
+    }
+}
+
+/// Events of transfers: the sender asked, a leg says so, or the sender's timer was due.
+fn is_transferred(event: &Event, entry: &Entry) -> bool {
+    let body = &entry.input.body;
+    let leg = match body {
+        InputBody::TransferLeg(leg) => Some(leg),
+        _ => None,
+    };
+    match event {
+        Event::TransferRequested(event) => {
+            matches!(command(body), Some((envelope, CommandBody::Transfer(asked)))
+                if sent(event, envelope, asked))
+        }
+        Event::TransferHeld(event) => {
+            matches!(command(body), Some((_, CommandBody::Transfer(asked)))
+                if asked.transfer_id == event.transfer_id.to_string()
+                    && asked.amount == event.amount.minor())
+        }
+        Event::TransferLegRequested(event) => match event.leg.body {
+            LegBody::CreditAsked {} => is_about(&event.leg.transfer_id.to_string(), entry),
+            LegBody::CreditDone {} | LegBody::CreditRefused { .. } => {
+                leg.is_some_and(|asked| answers(&event.leg, asked))
+            }
+        },
+        Event::TransferCredited(event) => leg.is_some_and(|leg| {
+            leg.body == (LegBody::CreditAsked {})
+                && (leg.transfer_id, leg.to_wallet_id, leg.from_wallet_id)
+                    == (event.transfer_id, event.wallet_id, event.from_wallet_id)
+                && (leg.amount, leg.currency) == (event.amount, event.currency)
+        }),
+        Event::TransferRefused(event) => leg.is_some_and(|leg| {
+            leg.body == (LegBody::CreditAsked {}) && leg.transfer_id == event.transfer_id
+        }),
+        Event::TransferCompleted(event) => leg.is_some_and(|leg| {
+            leg.body == (LegBody::CreditDone {})
+                && (leg.transfer_id, leg.from_wallet_id) == (event.transfer_id, event.wallet_id)
+                && (leg.amount, leg.currency) == (event.amount, event.currency)
+        }),
+        Event::TransferFailed(event) => {
+            let is_refused = leg.is_some_and(|leg| {
+                leg.transfer_id == event.transfer_id
+                    && matches!(&leg.body, LegBody::CreditRefused { code, .. }
+                        if *code == event.code)
+            });
+            is_refused
+                || matches!(command(body), Some((_, CommandBody::Transfer(asked)))
+                    if asked.transfer_id == event.transfer_id.to_string())
+        }
+        _ => false,
+    }
+}
+
+fn answers(leg: &TransferLeg, asked: &TransferLeg) -> bool {
+    asked.body == (LegBody::CreditAsked {})
+        && leg.wallet_id == asked.from_wallet_id
+        && (leg.transfer_id, leg.from_wallet_id, leg.to_wallet_id)
+            == (asked.transfer_id, asked.from_wallet_id, asked.to_wallet_id)
+        && (leg.amount, leg.currency) == (asked.amount, asked.currency)
+}
+
+/// Events of refunds and of suspense.
+fn is_refunded(event: &Event, entry: &Entry) -> bool {
     let body = &entry.input.body;
     match event {
-        Event::WalletOpened(event) => {
-            matches!(body, InputBody::Operation(Operation { envelope, body }) if
-                matches!(body, OperationBody::OpenWallet(asked) if opened(event, envelope, asked)))
+        Event::SuspenseBooked(event) => {
+            let is_about_it = payment_of(&Event::SuspenseBooked(event.clone()))
+                .is_none_or(|payment| is_about_payment(payment, entry));
+            is_about_it && !matches!(body, InputBody::TimerFired {} | InputBody::Unreadable(_))
         }
-        Event::DepositRecorded(event) => {
-            matches!(body, InputBody::Operation(Operation { envelope, body }) if
-                matches!(body, OperationBody::Deposit(asked) if deposited(event, envelope, asked)))
+        Event::RefundRequested(event) => match event.cause {
+            RefundCause::Asked => {
+                matches!(command(body), Some((envelope, CommandBody::Refund(asked)))
+                    if refund_asked(event, envelope, asked))
+            }
+            RefundCause::UnwantedCharge => said(entry).is_some_and(|answer| {
+                answer.payment_id == event.payment_id
+                    && answer.operation_id == event.operation_id
+                    && matches!(&answer.outcome, GatewayOutcome::Succeeded { amount, .. }
+                        if *amount == event.amount.minor())
+            }),
+        },
+        Event::RefundSucceeded(event) => {
+            let is_answered = said(entry).is_some_and(|answer| {
+                RefundId::of_operation(answer.operation_id) == event.refund_id
+                    && matches!(&answer.outcome, GatewayOutcome::Succeeded {
+                        gateway_reference, amount, ..
+                    } if *gateway_reference == event.gateway_reference
+                        && *amount == event.amount.minor())
+            });
+            let is_resolved = entry.events.iter().any(|other| {
+                matches!(other, Event::RefundResolved(said) if said.refund_id == event.refund_id
+                    && said.outcome == ResolvedOutcome::Succeeded
+                    && said.amount == event.amount.minor())
+            });
+            is_answered || is_resolved
         }
-        Event::PaymentRequested(event) => {
-            matches!(body, InputBody::Command(Command { envelope, body }) if
-                matches!(body, CommandBody::Pay(asked) if requested(event, envelope, asked)))
+        Event::RefundResolved(event) => {
+            matches!(operation(body), Some((envelope, OperationBody::ResolveRefund(asked)))
+                if asked.refund_id == event.refund_id.to_string()
+                    && asked.outcome == event.outcome
+                    && envelope.actor == event.actor)
         }
-        Event::HoldPlaced(hold) => {
-            matches!(body, InputBody::Command(_)) && is_about(hold.payment_id, entry)
-        }
-        Event::HoldPosted(hold) => answer(body).is_some_and(|answer| {
-            answer.payment_id == hold.payment_id
-                && answer.wallet_id == hold.wallet_id
-                && matches!(answer.outcome, GatewayOutcome::Succeeded { .. })
-        }),
-        Event::PaymentCompleted(event) => answer(body).is_some_and(|answer| {
-            answer.payment_id == event.payment_id
-                && answer.operation_id == event.operation_id
-                && answer.gateway == event.gateway
-                && matches!(&answer.outcome, GatewayOutcome::Succeeded {
-                    gateway_reference, amount, ..
-                } if *gateway_reference == event.gateway_reference
-                    && *amount == event.captured_amount.minor())
-        }),
-        Event::PaymentFailed(event) => {
-            let declined = answer(body).and_then(decline_code);
-            let says_declined = event.code == ErrorCode::PaymentDeclined.code();
-            is_about(event.payment_id, entry)
+        Event::RefundFailed(event) => {
+            let declined = said(entry).and_then(decline_code);
+            let says_declined = event.code == ErrorCode::RefundDeclined.code();
+            is_about_payment(event.payment_id, entry)
                 && declined.is_some() == says_declined
                 && declined.unwrap_or_default() == event.decline_code
         }
-        Event::GatewayOperationAnswered(event) => answer(body).is_some_and(|answer| {
+        _ => payment_of(event).is_some_and(|payment| is_about_payment(payment, entry)),
+    }
+}
+
+/// Events of payments.
+fn is_paid(event: &Event, entry: &Entry) -> bool {
+    let body = &entry.input.body;
+    let is_resolved = |payment: PaymentId, outcome: ResolvedOutcome| {
+        entry.events.iter().any(|other| {
+            matches!(other, Event::PaymentResolved(said) if said.payment_id == payment
+                && said.outcome == outcome)
+        })
+    };
+    match event {
+        Event::PaymentRequested(event) => {
+            matches!(command(body), Some((envelope, CommandBody::Pay(asked)))
+                if requested(event, envelope, asked))
+        }
+        Event::HoldPlaced(hold) => {
+            matches!(body, InputBody::Command(_)) && is_about_payment(hold.payment_id, entry)
+        }
+        Event::HoldPosted(hold) => {
+            let is_answered = said(entry).is_some_and(|answer| {
+                answer.payment_id == hold.payment_id
+                    && answer.wallet_id == hold.wallet_id
+                    && matches!(answer.outcome, GatewayOutcome::Succeeded { .. })
+            });
+            is_answered || is_resolved(hold.payment_id, ResolvedOutcome::Succeeded)
+        }
+        Event::PaymentCompleted(event) => {
+            let is_answered = said(entry).is_some_and(|answer| {
+                answer.payment_id == event.payment_id
+                    && answer.operation_id == event.operation_id
+                    && answer.gateway == event.gateway
+                    && matches!(&answer.outcome, GatewayOutcome::Succeeded {
+                        gateway_reference, amount, ..
+                    } if *gateway_reference == event.gateway_reference
+                        && *amount >= event.captured_amount.minor())
+            });
+            is_answered || is_resolved(event.payment_id, ResolvedOutcome::Succeeded)
+        }
+        Event::PaymentResolved(event) => {
+            matches!(operation(body), Some((envelope, OperationBody::ResolvePayment(asked)))
+                if asked.payment_id == event.payment_id.to_string()
+                    && asked.outcome == event.outcome
+                    && envelope.actor == event.actor)
+        }
+        Event::CancelRequested(event) => {
+            matches!(command(body), Some((_, CommandBody::Cancel(asked)))
+                if asked.payment_id == event.payment_id.to_string())
+        }
+        Event::PaymentFailed(event) => {
+            let declined = said(entry).and_then(decline_code);
+            let says_declined = event.code == ErrorCode::PaymentDeclined.code();
+            let says_resolved = event.code == ErrorCode::ResolvedAsFailed.code();
+            is_about_payment(event.payment_id, entry)
+                && declined.is_some() == says_declined
+                && declined.unwrap_or_default() == event.decline_code
+                && is_resolved(event.payment_id, ResolvedOutcome::Failed) == says_resolved
+        }
+        Event::GatewayOperationAnswered(event) => said(entry).is_some_and(|answer| {
             answer.payment_id == event.payment_id
                 && answer.operation_id == event.operation_id
                 && answer.operation_seq == event.operation_seq
         }),
-        Event::HoldVoided(_)
-        | Event::AttemptStarted(_)
-        | Event::GatewayOperationRequested(_)
-        | Event::ResendScheduled(_)
-        | Event::PaymentInDoubt(_)
-        | Event::DiscrepancyRecorded(_) => {
-            payment_of(event).is_some_and(|payment| is_about(payment, entry))
-        }
+        _ => payment_of(event).is_some_and(|payment| is_about_payment(payment, entry)),
     }
 }
 
-fn answer(body: &InputBody) -> Option<&GatewayResult> {
-    match body {
-        InputBody::GatewayResult(answer) => Some(answer),
-        InputBody::Command(_)
-        | InputBody::Operation(_)
-        | InputBody::TimerFired {}
-        | InputBody::Unreadable(_) => None,
-    }
+/// The input is a gateway's word, and the very one.
+fn is_said(kept: &GatewayResult, entry: &Entry) -> bool {
+    let InputBody::GatewayResult(said) = &entry.input.body else { return false };
+    (said.payment_id, said.wallet_id, said.operation_id, said.operation_seq, said.operation)
+        == (kept.payment_id, kept.wallet_id, kept.operation_id, kept.operation_seq, kept.operation)
+        && (&said.gateway, &said.outcome) == (&kept.gateway, &kept.outcome)
 }
 
 fn decline_code(answer: &GatewayResult) -> Option<&str> {
@@ -118,81 +348,58 @@ fn decline_code(answer: &GatewayResult) -> Option<&str> {
     }
 }
 
-/// Whether the entry's input is about this payment. A payment's timer carries its id.
-fn is_about(payment: PaymentId, entry: &Entry) -> bool {
+/// Whether the entry's input is about this payment, itself or by a refund, which another event of
+/// the entry names.
+fn is_about_payment(payment: PaymentId, entry: &Entry) -> bool {
+    let id = payment.to_string();
+    if is_about(&id, entry) {
+        return true;
+    }
+    // What names a refund alone is about its payment as all other events of the entry have it.
+    let names_refund = entry.events.iter().any(|event| match event {
+        Event::RefundResolved(event) => is_about(&event.refund_id.to_string(), entry),
+        Event::GatewayOperationRequested(event) => {
+            event.refund.as_ref().is_some_and(|one| is_about(&one.refund_id.to_string(), entry))
+        }
+        Event::RefundInDoubt(event) => is_about(&event.refund_id.to_string(), entry),
+        Event::RefundReviewRequested(event) => is_about(&event.refund_id.to_string(), entry),
+        Event::RefundFailed(event) => is_about(&event.refund_id.to_string(), entry),
+        _ => false,
+    });
+    names_refund && entry.events.iter().filter_map(payment_of).all(|other| other == payment)
+}
+
+/// Whether the entry's input names this payment, refund or transfer. A timer carries its id.
+fn is_about(id: &str, entry: &Entry) -> bool {
     match &entry.input.body {
         InputBody::Command(command) => match &command.body {
-            CommandBody::Pay(pay) => pay.payment_id == payment.to_string(),
+            CommandBody::Pay(pay) => pay.payment_id == id,
+            CommandBody::Cancel(cancel) => cancel.payment_id == id,
+            CommandBody::Refund(refund) => refund.payment_id == id || refund.refund_id == id,
+            CommandBody::Transfer(transfer) => transfer.transfer_id == id,
         },
-        InputBody::GatewayResult(answer) => answer.payment_id == payment,
+        InputBody::Operation(operation) => match &operation.body {
+            OperationBody::ResolvePayment(resolve) => resolve.payment_id == id,
+            OperationBody::ResolveRefund(resolve) => resolve.refund_id == id,
+            OperationBody::OpenWallet(_)
+            | OperationBody::Deposit(_)
+            | OperationBody::Withdraw(_)
+            | OperationBody::ReverseDeposit(_)
+            | OperationBody::ReverseWithdrawal(_)
+            | OperationBody::FreezeWallet(_)
+            | OperationBody::UnfreezeWallet(_)
+            | OperationBody::CloseWallet(_)
+            | OperationBody::SetLimits(_)
+            | OperationBody::AdoptPolicy(_) => false,
+        },
+        InputBody::GatewayResult(answer) => {
+            answer.payment_id.to_string() == id || answer.operation_id.to_string() == id
+        }
+        InputBody::TransferLeg(leg) => leg.transfer_id.to_string() == id,
         InputBody::TimerFired {} => match &entry.source {
-            Source::Timer { timer_id, .. } => {
-                timer_id.split(':').any(|part| part == payment.to_string())
-            }
+            Source::Timer { timer_id, .. } => timer_id.split(':').any(|part| part == id),
             Source::Input { .. } => false,
         },
-        InputBody::Operation(_) | InputBody::Unreadable(_) => false,
-    }
-}
-
-fn tenant(envelope: &Envelope) -> Option<TenantId> {
-    match envelope.tenant.as_str() {
-        "" => Some(TenantId::default_tenant()),
-        tenant => tenant.parse().ok(),
-    }
-}
-
-fn opened(event: &WalletOpened, envelope: &Envelope, asked: &OpenWallet) -> bool {
-    let derived = WalletId::derive(&event.tenant, &event.user_id, event.currency, &event.label);
-    event.wallet_id == derived
-        && asked.wallet_id == derived.to_string()
-        && Some(&event.tenant) == tenant(envelope).as_ref()
-        && asked.user_id == event.user_id.as_str()
-        && asked.currency == event.currency.code()
-        && asked.label == event.label.as_str()
-}
-
-fn deposited(event: &DepositRecorded, envelope: &Envelope, asked: &Deposit) -> bool {
-    let derived =
-        derivation(envelope).map(|(tenant, key)| DepositId::derive(&tenant, event.wallet_id, &key));
-    Some(event.deposit_id) == derived
-        && asked.deposit_id == event.deposit_id.to_string()
-        && asked.wallet_id == event.wallet_id.to_string()
-        && asked.amount == event.amount.minor()
-        && asked.currency == event.currency.code()
-        && asked.rail == event.rail.as_str()
-        && asked.reference == event.reference
-}
-
-fn requested(event: &PaymentRequested, envelope: &Envelope, asked: &Pay) -> bool {
-    let derived =
-        derivation(envelope).map(|(tenant, key)| PaymentId::derive(&tenant, event.wallet_id, &key));
-    Some(event.payment_id) == derived
-        && asked.payment_id == event.payment_id.to_string()
-        && asked.wallet_id == event.wallet_id.to_string()
-        && asked.amount == event.amount.minor()
-        && asked.currency == event.currency.code()
-}
-
-fn derivation(envelope: &Envelope) -> Option<(TenantId, IdempotencyKey)> {
-    Some((tenant(envelope)?, envelope.idempotency_key.parse().ok()?))
-}
-
-fn name_of(event: &Event) -> &'static str {
-    match event {
-        Event::WalletOpened(_) => "WalletOpened",
-        Event::DepositRecorded(_) => "DepositRecorded",
-        Event::PaymentRequested(_) => "PaymentRequested",
-        Event::HoldPlaced(_) => "HoldPlaced",
-        Event::HoldPosted(_) => "HoldPosted",
-        Event::HoldVoided(_) => "HoldVoided",
-        Event::AttemptStarted(_) => "AttemptStarted",
-        Event::GatewayOperationRequested(_) => "GatewayOperationRequested",
-        Event::GatewayOperationAnswered(_) => "GatewayOperationAnswered",
-        Event::ResendScheduled(_) => "ResendScheduled",
-        Event::PaymentInDoubt(_) => "PaymentInDoubt",
-        Event::PaymentCompleted(_) => "PaymentCompleted",
-        Event::PaymentFailed(_) => "PaymentFailed",
-        Event::DiscrepancyRecorded(_) => "DiscrepancyRecorded",
+        InputBody::Unreadable(_) => false,
     }
 }

@@ -1,28 +1,35 @@
 //! Check `doubt`: nobody guesses about money.
 //!
 //! A charge may have reached its gateway until an answer proves otherwise. While one may, nothing
-//! is charged again and no hold is released, unless a gateway declined. Whether a gateway's "not
-//! found" is authoritative is configuration and cannot be seen here; when it was asked can.
+//! is charged again, at no gateway, and no hold is released, unless a gateway declined or a person
+//! says what happened. The same goes for refunds. Whether a gateway's "not found" is authoritative
+//! is configuration and cannot be seen here; when it was asked can.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::entry::{Entry, InputBody};
 use schemas::event::{Event, GatewayOperationAnswered, GatewayOperationRequested, Proof};
-use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
-use schemas::{OperationId, PaymentId, Position, Timestamp};
+use schemas::inputs::{GatewayOperationKind, GatewayOutcome, ResolvedOutcome};
+use schemas::{OperationId, PaymentId, Position, RefundId, Timestamp};
 
-use super::Check;
 use super::report::CheckResult;
+use super::{Check, said};
 
 pub(super) struct Doubt {
-    /// Payments whose hold is open.
-    payments: BTreeMap<PaymentId, BTreeMap<OperationId, Attempt>>,
+    /// Payments whose hold is open, and refunds without an outcome.
+    open: BTreeMap<Subject, BTreeMap<OperationId, Attempt>>,
     result: CheckResult,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Payment(PaymentId),
+    Refund(RefundId),
 }
 
 #[derive(Default)]
 struct Attempt {
-    /// Charges that may have reached the gateway.
+    /// Charges or refunds that may have reached the gateway.
     maybe_sent: BTreeSet<i32>,
     /// When a "not found" begins to prove something.
     conclusive_after: Timestamp,
@@ -32,45 +39,48 @@ struct Attempt {
 
 impl Doubt {
     pub(super) fn new() -> Self {
-        let meaning = "money is released, or charged again, only after a decline or a proof that \
-                       no earlier charge can have reached the gateway";
-        Self { payments: BTreeMap::new(), result: CheckResult::new("doubt", meaning) }
+        let meaning = "money is released, charged or given back again, only after a decline, a \
+                       proof that no earlier try can have reached the gateway, or a person's word";
+        Self { open: BTreeMap::new(), result: CheckResult::new("doubt", meaning) }
     }
 
-    fn may_have_charged(&self, payment: PaymentId) -> bool {
-        self.payments
-            .get(&payment)
+    fn may_have_moved(&self, subject: Subject) -> bool {
+        self.open
+            .get(&subject)
             .is_some_and(|attempts| attempts.values().any(|one| !one.maybe_sent.is_empty()))
     }
 
     fn requested(&mut self, position: Position, entry: &Entry, event: &GatewayOperationRequested) {
-        let may_have_charged = self.may_have_charged(event.payment_id);
-        let attempts = self.payments.entry(event.payment_id).or_default();
+        let refund = event.refund.as_ref().map(|refund| Subject::Refund(refund.refund_id));
+        let subject = refund.unwrap_or(Subject::Payment(event.payment_id));
+        let may_have_moved = self.may_have_moved(subject);
+        let attempts = self.open.entry(subject).or_default();
         let attempt = attempts.entry(event.operation_id).or_default();
         match event.operation {
-            GatewayOperationKind::Submit => {
+            GatewayOperationKind::Submit | GatewayOperationKind::Refund => {
                 self.result.examine();
                 attempt.maybe_sent.insert(event.operation_seq);
                 attempt.conclusive_after = event.conclusive_after;
-                if may_have_charged {
-                    let detail = format!(
-                        "payment {} is charged again while an earlier charge may have arrived",
-                        event.payment_id
-                    );
+                if may_have_moved {
+                    let detail =
+                        format!("{subject:?} is sent again while an earlier try may have arrived");
                     self.result.violated(position, detail);
                 }
             }
-            GatewayOperationKind::Inquire => {
+            GatewayOperationKind::Inquire
+            | GatewayOperationKind::InquireRefund
+            | GatewayOperationKind::Notify
+            | GatewayOperationKind::NotifyRefund => {
                 attempt.inquiries.insert(event.operation_seq, entry.at);
             }
         }
     }
 
     fn answered(&mut self, position: Position, entry: &Entry, event: &GatewayOperationAnswered) {
-        let attempt = self
-            .payments
-            .get_mut(&event.payment_id)
-            .and_then(|attempts| attempts.get_mut(&event.operation_id));
+        let refund = event.refund_id.map(Subject::Refund);
+        let subject = refund.unwrap_or(Subject::Payment(event.payment_id));
+        let attempt = self.open.get_mut(&subject);
+        let attempt = attempt.and_then(|attempts| attempts.get_mut(&event.operation_id));
         let Some(attempt) = attempt else { return };
         self.result.examine();
         if !attempt.is_proven(event, entry) {
@@ -89,19 +99,35 @@ impl Doubt {
         }
     }
 
-    fn voided(&mut self, position: Position, entry: &Entry, payment: PaymentId) {
+    /// Nothing was moved, the entry says.
+    fn unmoved(&mut self, position: Position, entry: &Entry, subject: Subject) {
         self.result.examine();
-        let is_declined = matches!(
-            &entry.input.body,
-            InputBody::GatewayResult(answer)
-                if answer.payment_id == payment
-                    && matches!(answer.outcome, GatewayOutcome::Declined { .. })
-        );
-        if !is_declined && self.may_have_charged(payment) {
-            let detail = format!("the hold of payment {payment} is voided, a charge may exist");
+        let is_declined =
+            said(entry).is_some_and(|said| matches!(said.outcome, GatewayOutcome::Declined { .. }));
+        let is_resolved = entry.events.iter().any(|event| match event {
+            Event::PaymentResolved(event) => {
+                subject == Subject::Payment(event.payment_id)
+                    && event.outcome == ResolvedOutcome::Failed
+            }
+            Event::RefundResolved(event) => {
+                subject == Subject::Refund(event.refund_id)
+                    && event.outcome == ResolvedOutcome::Failed
+            }
+            _ => false,
+        });
+        if !is_declined && !is_resolved && self.may_have_moved(subject) {
+            let detail = format!("the money of {subject:?} is released, a try may have arrived");
             self.result.violated(position, detail);
         }
-        self.payments.remove(&payment);
+        self.open.remove(&subject);
+    }
+
+    /// Another gateway is tried: nothing of the attempts before can have arrived.
+    fn started(&mut self, position: Position, payment: PaymentId) {
+        if self.may_have_moved(Subject::Payment(payment)) {
+            let detail = format!("payment {payment} goes to another gateway, a charge may exist");
+            self.result.violated(position, detail);
+        }
     }
 }
 
@@ -112,7 +138,8 @@ impl Attempt {
         match event.proof {
             Proof::Nothing => true,
             Proof::NotSent => {
-                answer.operation == GatewayOperationKind::Submit
+                let moves = [GatewayOperationKind::Submit, GatewayOperationKind::Refund];
+                moves.contains(&answer.operation)
                     && matches!(
                         answer.outcome,
                         GatewayOutcome::NotSent { .. } | GatewayOutcome::ExpiredUnsent {}
@@ -130,24 +157,35 @@ impl Attempt {
 
 impl Check for Doubt {
     fn observe(&mut self, position: Position, entry: &Entry) {
+        let is_posted = |payment: PaymentId| {
+            entry
+                .events
+                .iter()
+                .any(|event| matches!(event, Event::HoldPosted(hold) if hold.payment_id == payment))
+        };
         for event in &entry.events {
-            match event {
-                Event::GatewayOperationRequested(event) => self.requested(position, entry, event),
-                Event::GatewayOperationAnswered(event) => self.answered(position, entry, event),
-                Event::HoldVoided(hold) => self.voided(position, entry, hold.payment_id),
-                Event::HoldPosted(hold) => {
-                    self.payments.remove(&hold.payment_id);
-                }
-                Event::WalletOpened(_)
-                | Event::DepositRecorded(_)
-                | Event::PaymentRequested(_)
-                | Event::HoldPlaced(_)
-                | Event::AttemptStarted(_)
-                | Event::ResendScheduled(_)
-                | Event::PaymentInDoubt(_)
-                | Event::PaymentCompleted(_)
-                | Event::PaymentFailed(_)
-                | Event::DiscrepancyRecorded(_) => {}
+            if let Event::AttemptStarted(event) = event {
+                self.started(position, event.payment_id);
+            }
+            if let Event::GatewayOperationRequested(event) = event {
+                self.requested(position, entry, event);
+            }
+            if let Event::GatewayOperationAnswered(event) = event {
+                self.answered(position, entry, event);
+            }
+            if let Event::HoldPosted(hold) = event {
+                self.open.remove(&Subject::Payment(hold.payment_id));
+            }
+            if let Event::HoldVoided(hold) = event
+                && !is_posted(hold.payment_id)
+            {
+                self.unmoved(position, entry, Subject::Payment(hold.payment_id));
+            }
+            if let Event::RefundSucceeded(event) = event {
+                self.open.remove(&Subject::Refund(event.refund_id));
+            }
+            if let Event::RefundFailed(event) = event {
+                self.unmoved(position, entry, Subject::Refund(event.refund_id));
             }
         }
     }

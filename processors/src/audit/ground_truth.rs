@@ -59,14 +59,16 @@ pub(super) fn compare(
     let mut totals = totals(&truth.charges);
     let checks = vec![
         known(truth, payments, operations, &mut totals),
-        charged_once(&succeeded),
+        charged_once(&succeeded, payments),
         failed_uncharged(&succeeded, payments),
         completed_charged(&succeeded, payments),
     ];
     let is_open = |charges: &Vec<&Charge>| {
         let payment = charges.first().and_then(|one| payments.get(one.reference.parse().ok()?));
-        payment
-            .is_some_and(|payment| matches!(payment.course(), Course::Processing | Course::InDoubt))
+        payment.is_some_and(|payment| {
+            let course = payment.course();
+            matches!(course, Course::Processing | Course::InDoubt | Course::NeedsReview)
+        })
     };
     let pending = succeeded.by_payment.values().filter(|charges| is_open(charges));
     totals.pending = pending.map(|charges| charges.len() as u64).sum();
@@ -139,13 +141,15 @@ fn known(
 }
 
 /// Nobody was charged twice.
-fn charged_once(succeeded: &Succeeded<'_>) -> CheckResult {
-    let meaning = "nobody was charged twice: at most one charge per payment and per key took money";
+fn charged_once(succeeded: &Succeeded<'_>, payments: &Payments) -> CheckResult {
+    let meaning = "nobody was charged twice: at most one charge per payment and per key took \
+                   money, but for those that are refunded because nobody wants them";
     let mut result = CheckResult::new("charged_once", meaning);
     for (payment, charges) in &succeeded.by_payment {
         result.examine();
-        if charges.len() > 1 {
-            let detail = format!("payment {payment} was charged {} times", charges.len());
+        let count = charges.iter().filter(|charge| !is_refunded(charge, payments)).count();
+        if count > 1 {
+            let detail = format!("payment {payment} was charged {count} times");
             result.violated(None, detail);
         }
     }
@@ -157,12 +161,21 @@ fn charged_once(succeeded: &Succeeded<'_>) -> CheckResult {
 
 /// Nobody was charged for a payment that failed.
 fn failed_uncharged(succeeded: &Succeeded<'_>, payments: &Payments) -> CheckResult {
-    let meaning = "nobody was charged for a payment that failed";
+    let meaning = "nobody was charged for a payment that failed or was cancelled, unless that \
+                   charge is refunded";
     let mut result = CheckResult::new("failed_uncharged", meaning);
     for (id, payment) in payments.iter() {
-        let Course::Failed { code } = payment.course() else { continue };
+        let code = match payment.course() {
+            Course::Failed { code } => code,
+            Course::Cancelled => "cancelled",
+            Course::Processing
+            | Course::InDoubt
+            | Course::NeedsReview
+            | Course::Completed { .. } => continue,
+        };
         result.examine();
-        for charge in succeeded.for_payment(id) {
+        let charges = succeeded.for_payment(id).iter();
+        for charge in charges.filter(|charge| !is_refunded(charge, payments)) {
             let (amount, currency) = (charge.amount, &charge.currency);
             let detail =
                 format!("payment {id} failed ({code}) and was charged {amount} {currency}");
@@ -183,9 +196,10 @@ fn completed_charged(succeeded: &Succeeded<'_>, payments: &Payments) -> CheckRes
         if charges.is_empty() {
             result.violated(payment.requested, format!("payment {id} completed, never charged"));
         }
-        for charge in charges {
+        for charge in charges.iter().filter(|charge| !is_refunded(charge, payments)) {
             let currency = charge.currency.parse::<Currency>();
-            if charge.amount != captured.minor() || currency != Ok(payment.currency) {
+            let is_same = charge.amount == captured.minor() || payment.is_surplus_known();
+            if !is_same || currency != Ok(payment.currency) {
                 let (amount, own) = (charge.amount, payment.currency);
                 let detail = format!(
                     "payment {id} completed with {captured} {own} and was charged {amount} {}",
@@ -196,4 +210,11 @@ fn completed_charged(succeeded: &Succeeded<'_>, payments: &Payments) -> CheckRes
         }
     }
     result
+}
+
+/// Whether the journal refunds a charge because nobody wants it.
+fn is_refunded(charge: &Charge, payments: &Payments) -> bool {
+    let payment = charge.reference.parse().ok().and_then(|id| payments.get(id));
+    let key = charge.idempotency_key.parse().ok();
+    payment.zip(key).is_some_and(|(payment, key)| payment.is_unwanted(key))
 }

@@ -1,4 +1,5 @@
 //! Check `holds`: money that was held is posted or released once, the same from the same wallet.
+//! What a gateway took may be less than was held: then both parts are one hold.
 //!
 //! Holds that are still open at the end are no violation; what wallets hold must be their sum.
 
@@ -7,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::account::{Account, Layer, Side};
 use schemas::entry::Entry;
 use schemas::event::{Event, Hold};
-use schemas::{Currency, PaymentId, Position, WalletId};
+use schemas::{Currency, PaymentId, Position, TransferId, WalletId};
 
 use super::Check;
 use super::report::{CheckResult, OpenHold};
@@ -15,6 +16,8 @@ use super::report::{CheckResult, OpenHold};
 pub(super) struct Holds {
     open: BTreeMap<PaymentId, OpenHold>,
     closed: BTreeSet<PaymentId>,
+    /// What transfers under way hold at their senders.
+    transfers: BTreeMap<TransferId, (WalletId, Currency, i128)>,
     /// What the postings hold in each wallet.
     pending: BTreeMap<(WalletId, Currency), i128>,
     result: CheckResult,
@@ -27,6 +30,7 @@ impl Holds {
         Self {
             open: BTreeMap::new(),
             closed: BTreeSet::new(),
+            transfers: BTreeMap::new(),
             pending: BTreeMap::new(),
             result: CheckResult::new("holds", meaning),
         }
@@ -53,8 +57,11 @@ impl Holds {
         }
     }
 
-    fn closed(&mut self, position: Position, hold: &Hold) {
-        let payment = hold.payment_id;
+    /// Everything of an entry that closes the hold of one payment: what is posted and what is
+    /// voided.
+    fn closed(&mut self, position: Position, parts: &[&Hold]) {
+        let Some(first) = parts.first() else { return };
+        let payment = first.payment_id;
         let Some(open) = self.open.remove(&payment) else {
             let state =
                 if self.closed.contains(&payment) { "closed twice" } else { "never placed" };
@@ -62,42 +69,48 @@ impl Holds {
             return;
         };
         self.closed.insert(payment);
-        if (open.wallet_id, open.amount, open.currency)
-            != (hold.wallet_id, hold.amount, hold.currency)
-        {
+        let sum: i128 = parts.iter().map(|part| i128::from(part.amount.minor())).sum();
+        let is_same = parts
+            .iter()
+            .all(|part| (part.wallet_id, part.currency) == (open.wallet_id, open.currency));
+        if !is_same || sum != i128::from(open.amount.minor()) {
             let detail = format!(
                 "the hold of payment {payment} was placed with {} {} in wallet {} and closed with \
-                 {} {} in wallet {}",
-                open.amount,
-                open.currency,
-                open.wallet_id,
-                hold.amount,
-                hold.currency,
-                hold.wallet_id
+                 {sum} {} in wallet {}",
+                open.amount, open.currency, open.wallet_id, first.currency, first.wallet_id
             );
             self.result.violated(position, detail);
+        }
+    }
+
+    fn transfer(&mut self, event: &Event) {
+        if let Event::TransferHeld(event) = event {
+            let held = (event.wallet_id, event.currency, i128::from(event.amount.minor()));
+            self.transfers.insert(event.transfer_id, held);
+        }
+        if let Event::TransferCompleted(event) = event {
+            self.transfers.remove(&event.transfer_id);
+        }
+        if let Event::TransferFailed(event) = event {
+            self.transfers.remove(&event.transfer_id);
         }
     }
 }
 
 impl Check for Holds {
     fn observe(&mut self, position: Position, entry: &Entry) {
+        let mut closing: BTreeMap<PaymentId, Vec<&Hold>> = BTreeMap::new();
         for event in &entry.events {
-            match event {
-                Event::HoldPlaced(hold) => self.placed(position, hold),
-                Event::HoldPosted(hold) | Event::HoldVoided(hold) => self.closed(position, hold),
-                Event::WalletOpened(_)
-                | Event::DepositRecorded(_)
-                | Event::PaymentRequested(_)
-                | Event::AttemptStarted(_)
-                | Event::GatewayOperationRequested(_)
-                | Event::GatewayOperationAnswered(_)
-                | Event::ResendScheduled(_)
-                | Event::PaymentInDoubt(_)
-                | Event::PaymentCompleted(_)
-                | Event::PaymentFailed(_)
-                | Event::DiscrepancyRecorded(_) => {}
+            if let Event::HoldPlaced(hold) = event {
+                self.placed(position, hold);
             }
+            if let Event::HoldPosted(hold) | Event::HoldVoided(hold) = event {
+                closing.entry(hold.payment_id).or_default().push(hold);
+            }
+            self.transfer(event);
+        }
+        for parts in closing.values() {
+            self.closed(position, parts);
         }
         for posting in &entry.postings {
             if let (Account::Wallet(wallet), Layer::Pending, Side::Debit) =
@@ -114,6 +127,9 @@ impl Check for Holds {
         for hold in self.open.values() {
             *held.entry((hold.wallet_id, hold.currency)).or_default() +=
                 i128::from(hold.amount.minor());
+        }
+        for (wallet, currency, amount) in self.transfers.values() {
+            *held.entry((*wallet, *currency)).or_default() += amount;
         }
         let keys: BTreeSet<_> = held.keys().chain(self.pending.keys()).copied().collect();
         for key in keys {

@@ -11,44 +11,49 @@ mod balances;
 mod causes;
 mod chain;
 mod conservation;
-mod deposits;
 mod doubt;
 mod ground_truth;
 mod holds;
+mod limits;
 mod movements;
 mod operations;
 mod overdraft;
 mod payments;
-
+mod rails;
+mod refunds;
 mod report;
 mod sources;
 mod timers;
 mod totals;
+mod transfers;
 mod verdicts;
 mod wallets;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use schemas::codec::DecodeError;
-use schemas::entry::Entry;
-use schemas::event::Event;
+use schemas::entry::{Entry, InputBody};
+use schemas::event::{Event, SuspenseSubject};
+use schemas::inputs::GatewayResult;
 use schemas::{PartitionCount, PaymentId, Position, TopicName};
 
 use balances::RecordedBalances;
 use causes::Causes;
 use chain::Chain;
 use conservation::Conservation;
-use deposits::Deposits;
 use doubt::Doubt;
 use holds::Holds;
+use limits::Limits;
 use movements::Movements;
 use operations::Operations;
 use overdraft::Overdraft;
 use payments::Payments;
-
+use rails::Rails;
+use refunds::Refunds;
 use sources::Sources;
 use timers::Timers;
+use transfers::Transfers;
 use verdicts::Verdicts;
 use wallets::Wallets;
 
@@ -95,11 +100,14 @@ pub struct Auditor {
     balances: RecordedBalances,
     overdraft: Overdraft,
     wallets: Wallets,
-    deposits: Deposits,
+    rails: Rails,
     holds: Holds,
     payments: Payments,
     operations: Operations,
     doubt: Doubt,
+    refunds: Refunds,
+    transfers: Transfers,
+    limits: Limits,
     totals: Totals,
     truth: Option<GroundTruth>,
 }
@@ -119,11 +127,14 @@ impl Auditor {
             balances: RecordedBalances::new(),
             overdraft: Overdraft::new(),
             wallets: Wallets::new(partitions),
-            deposits: Deposits::new(),
+            rails: Rails::new(),
             holds: Holds::new(),
             payments: Payments::new(partitions),
             operations: Operations::new(),
             doubt: Doubt::new(),
+            refunds: Refunds::new(),
+            transfers: Transfers::new(partitions),
+            limits: Limits::new(),
             totals: Totals::default(),
             truth: None,
         }
@@ -154,7 +165,9 @@ impl Auditor {
         }
         totals::count_payments(&mut self.totals, &self.payments);
         self.totals.wallets = self.wallets.count();
-        self.totals.deposits = self.deposits.count();
+        (self.totals.deposits, self.totals.withdrawals) = self.rails.counts();
+        self.totals.refunds = self.refunds.count();
+        self.totals.transfers = self.transfers.count();
         self.totals.open_holds = self.holds.open().len() as u64;
         self.totals.open_holds_listed = self.holds.open().take(MAX_LISTED_HOLDS).copied().collect();
         if let Some(truth) = &self.truth {
@@ -167,7 +180,7 @@ impl Auditor {
     }
 
     /// The checks that fold entries, in the order of the report.
-    fn folds(&mut self) -> [&mut dyn Check; 14] {
+    fn folds(&mut self) -> [&mut dyn Check; 17] {
         [
             &mut self.sources,
             &mut self.timers,
@@ -178,30 +191,134 @@ impl Auditor {
             &mut self.balances,
             &mut self.overdraft,
             &mut self.wallets,
-            &mut self.deposits,
+            &mut self.rails,
             &mut self.holds,
             &mut self.payments,
             &mut self.operations,
             &mut self.doubt,
+            &mut self.refunds,
+            &mut self.transfers,
+            &mut self.limits,
         ]
     }
 }
 
-/// The payment that an event is about; none for events of wallets.
+/// What a gateway says in this entry: its input, or what had been said before and counts now.
+fn said(entry: &Entry) -> Option<&GatewayResult> {
+    match &entry.input.body {
+        InputBody::GatewayResult(result) => Some(result),
+        InputBody::TimerFired {} => entry.events.iter().find_map(|event| match event {
+            Event::OrphanApplied(event) => Some(&event.result),
+            _ => None,
+        }),
+        InputBody::Command(_)
+        | InputBody::Operation(_)
+        | InputBody::TransferLeg(_)
+        | InputBody::Unreadable(_) => None,
+    }
+}
+
+/// The payment that an event is about, itself or by a refund; none for events of wallets, rails and
+/// transfers.
 fn payment_of(event: &Event) -> Option<PaymentId> {
     match event {
-        Event::WalletOpened(_) | Event::DepositRecorded(_) => None,
         Event::PaymentRequested(event) => Some(event.payment_id),
         Event::HoldPlaced(hold) | Event::HoldPosted(hold) | Event::HoldVoided(hold) => {
             Some(hold.payment_id)
         }
         Event::AttemptStarted(event) => Some(event.payment_id),
+        Event::AttemptAbandoned(event) => Some(event.payment_id),
         Event::GatewayOperationRequested(event) => Some(event.payment_id),
         Event::GatewayOperationAnswered(event) => Some(event.payment_id),
         Event::ResendScheduled(event) => Some(event.payment_id),
         Event::PaymentInDoubt(event) => Some(event.payment_id),
+        Event::PaymentReviewRequested(event) => Some(event.payment_id),
+        Event::PaymentResolved(event) => Some(event.payment_id),
+        Event::CancelRequested(event) => Some(event.payment_id),
         Event::PaymentCompleted(event) => Some(event.payment_id),
         Event::PaymentFailed(event) => Some(event.payment_id),
+        Event::PaymentCancelled(event) => Some(event.payment_id),
         Event::DiscrepancyRecorded(event) => Some(event.payment_id),
+        Event::RefundRequested(event) => Some(event.payment_id),
+        Event::RefundResendScheduled(event) => Some(event.payment_id),
+        Event::RefundInDoubt(event) => Some(event.payment_id),
+        Event::RefundReviewRequested(event) => Some(event.payment_id),
+        Event::RefundResolved(event) => Some(event.payment_id),
+        Event::RefundSucceeded(event) => Some(event.payment_id),
+        Event::RefundFailed(event) => Some(event.payment_id),
+        Event::SuspenseBooked(event) => match event.subject {
+            SuspenseSubject::Charge { payment_id, .. }
+            | SuspenseSubject::Refund { payment_id, .. } => Some(payment_id),
+            SuspenseSubject::Deposit { .. } | SuspenseSubject::Withdrawal { .. } => None,
+        },
+        Event::WalletOpened(_)
+        | Event::WalletFrozen(_)
+        | Event::WalletUnfrozen(_)
+        | Event::WalletClosed(_)
+        | Event::LimitsSet(_)
+        | Event::DepositRecorded(_)
+        | Event::WithdrawalRecorded(_)
+        | Event::DepositReversed(_)
+        | Event::WithdrawalReversed(_)
+        | Event::TransferRequested(_)
+        | Event::TransferHeld(_)
+        | Event::TransferLegRequested(_)
+        | Event::TransferCredited(_)
+        | Event::TransferRefused(_)
+        | Event::TransferCompleted(_)
+        | Event::TransferFailed(_)
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => None,
+    }
+}
+
+/// Whether an event is about a refund, not about the payment itself.
+fn is_of_refund(event: &Event) -> bool {
+    match event {
+        Event::GatewayOperationRequested(event) => event.refund.is_some(),
+        Event::GatewayOperationAnswered(event) => event.refund_id.is_some(),
+        Event::DiscrepancyRecorded(event) => event.refund_id.is_some(),
+        Event::SuspenseBooked(_)
+        | Event::RefundRequested(_)
+        | Event::RefundResendScheduled(_)
+        | Event::RefundInDoubt(_)
+        | Event::RefundReviewRequested(_)
+        | Event::RefundResolved(_)
+        | Event::RefundSucceeded(_)
+        | Event::RefundFailed(_) => true,
+        Event::PaymentRequested(_)
+        | Event::HoldPlaced(_)
+        | Event::HoldPosted(_)
+        | Event::HoldVoided(_)
+        | Event::AttemptStarted(_)
+        | Event::AttemptAbandoned(_)
+        | Event::ResendScheduled(_)
+        | Event::PaymentInDoubt(_)
+        | Event::PaymentReviewRequested(_)
+        | Event::PaymentResolved(_)
+        | Event::CancelRequested(_)
+        | Event::PaymentCompleted(_)
+        | Event::PaymentFailed(_)
+        | Event::PaymentCancelled(_)
+        | Event::WalletOpened(_)
+        | Event::WalletFrozen(_)
+        | Event::WalletUnfrozen(_)
+        | Event::WalletClosed(_)
+        | Event::LimitsSet(_)
+        | Event::DepositRecorded(_)
+        | Event::WithdrawalRecorded(_)
+        | Event::DepositReversed(_)
+        | Event::WithdrawalReversed(_)
+        | Event::TransferRequested(_)
+        | Event::TransferHeld(_)
+        | Event::TransferLegRequested(_)
+        | Event::TransferCredited(_)
+        | Event::TransferRefused(_)
+        | Event::TransferCompleted(_)
+        | Event::TransferFailed(_)
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => false,
     }
 }

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::entry::Entry;
-use schemas::event::{Event, Hold, PaymentRequested};
+use schemas::event::{Event, Hold, PaymentRequested, RefundCause};
 use schemas::inputs::GatewayOperationKind;
-use schemas::{Amount, Currency, PartitionCount, PaymentId, Position, WalletId};
+use schemas::{Amount, Currency, OperationId, PartitionCount, PaymentId, Position, WalletId};
 
 use super::report::{CheckResult, PaymentTotals};
-use super::{Check, payment_of};
+use super::{Check, is_of_refund, payment_of};
 
 pub(super) struct Payments {
     partitions: PartitionCount,
@@ -28,8 +28,16 @@ pub(super) struct Payment {
     pub requested: Position,
     money: HeldMoney,
     course: Course,
+    /// What of its hold is posted, minor units.
+    posted: i64,
+    /// What of its hold is voided, minor units.
+    voided: i64,
     /// The entry that brought its outcome.
     ended: Option<Position>,
+    /// Attempts whose charge is refunded because nobody wants it.
+    unwanted: BTreeSet<OperationId>,
+    /// Whether more was charged than asked, and booked so.
+    surplus_known: bool,
 }
 
 /// How far a payment has come.
@@ -37,16 +45,17 @@ pub(super) struct Payment {
 pub(super) enum Course {
     Processing,
     InDoubt,
+    NeedsReview,
     Completed { captured: Amount },
     Failed { code: Box<str> },
+    Cancelled,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HeldMoney {
     Untouched,
     Held,
-    Posted,
-    Voided,
+    Closed,
 }
 
 impl Payment {
@@ -58,7 +67,11 @@ impl Payment {
             requested: position,
             money: HeldMoney::Untouched,
             course: Course::Processing,
+            posted: 0,
+            voided: 0,
             ended: None,
+            unwanted: BTreeSet::new(),
+            surplus_known: false,
         }
     }
 
@@ -66,17 +79,38 @@ impl Payment {
         &self.course
     }
 
+    /// Whether a charge of this attempt is refunded because nobody wants it.
+    pub(super) fn is_unwanted(&self, attempt: OperationId) -> bool {
+        self.unwanted.contains(&attempt)
+    }
+
+    /// Whether more was charged than asked, and booked so.
+    pub(super) fn is_surplus_known(&self) -> bool {
+        self.surplus_known
+    }
+
     /// What is wrong with where it stands after an entry, if anything.
     fn contradiction(&self) -> Option<&'static str> {
+        let (posted, voided, asked) = (self.posted, self.voided, self.amount.minor());
         match (&self.course, self.money) {
-            (Course::Processing | Course::InDoubt, HeldMoney::Held)
-            | (Course::Failed { .. }, HeldMoney::Untouched | HeldMoney::Voided) => None,
-            (Course::Completed { captured }, HeldMoney::Posted) => {
-                (*captured != self.amount).then_some("captured another amount than requested")
+            (Course::Processing | Course::InDoubt | Course::NeedsReview, HeldMoney::Held)
+            | (Course::Failed { .. }, HeldMoney::Untouched) => {
+                (posted != 0 || voided != 0).then_some("has moved a part of its money")
             }
-            (Course::Processing | Course::InDoubt, _) => Some("is open and holds no money"),
+            (Course::Failed { .. } | Course::Cancelled, HeldMoney::Closed) => {
+                (voided != asked || posted != 0).then_some("ended and its money is not all free")
+            }
+            (Course::Completed { captured }, HeldMoney::Closed) => {
+                let fits = captured.minor() == posted && posted + voided == asked;
+                (!fits).then_some("captured another amount than its hold gave")
+            }
+            (Course::Processing | Course::InDoubt | Course::NeedsReview, _) => {
+                Some("is open and holds no money")
+            }
             (Course::Completed { .. }, _) => Some("is completed and its hold is not posted"),
-            (Course::Failed { .. }, _) => Some("has failed and its money is held or gone"),
+            (Course::Failed { .. } | Course::Cancelled, _) => {
+                Some("has ended and its money is held")
+            }
         }
     }
 }
@@ -84,7 +118,8 @@ impl Payment {
 impl Payments {
     pub(super) fn new(partitions: PartitionCount) -> Self {
         let meaning = "every payment is requested once and has at most one outcome, after which \
-                       nothing moves; completed ones took what was asked, failed ones nothing";
+                       nothing of its hold moves; completed ones took what was captured, failed \
+                       and cancelled ones nothing";
         Self { partitions, all: BTreeMap::new(), result: CheckResult::new("payments", meaning) }
     }
 
@@ -103,6 +138,8 @@ impl Payments {
             match &payment.course {
                 Course::Processing => totals.processing += 1,
                 Course::InDoubt => totals.in_doubt += 1,
+                Course::NeedsReview => totals.needs_review += 1,
+                Course::Cancelled => totals.cancelled += 1,
                 Course::Completed { .. } => totals.completed += 1,
                 Course::Failed { code } => *totals.failed.entry(code.to_string()).or_default() += 1,
             }
@@ -130,8 +167,8 @@ impl Payments {
             return;
         };
         let ended_before = payment.ended.is_some_and(|ended| ended != position);
-        let is_aftermath =
-            matches!(event, Event::GatewayOperationAnswered(_) | Event::DiscrepancyRecorded(_));
+        let is_aftermath = is_of_refund(event)
+            || matches!(event, Event::GatewayOperationAnswered(_) | Event::DiscrepancyRecorded(_));
         if ended_before && !is_aftermath {
             self.result.violated(position, format!("payment {id} goes on after its outcome"));
         }
@@ -145,46 +182,70 @@ impl Payment {
     /// Takes in an event; says what does not fit, if anything.
     fn step(&mut self, position: Position, event: &Event) -> Option<&'static str> {
         match event {
-            Event::HoldPlaced(hold) => self.moved(hold, HeldMoney::Untouched, HeldMoney::Held),
-            Event::HoldPosted(hold) => self.moved(hold, HeldMoney::Held, HeldMoney::Posted),
-            Event::HoldVoided(hold) => self.moved(hold, HeldMoney::Held, HeldMoney::Voided),
+            Event::HoldPlaced(hold) => self.placed(hold),
+            Event::HoldPosted(hold) => {
+                self.posted += hold.amount.minor();
+                self.closed(hold)
+            }
+            Event::HoldVoided(hold) => {
+                self.voided += hold.amount.minor();
+                self.closed(hold)
+            }
             Event::PaymentCompleted(event) => {
                 self.end(position, Course::Completed { captured: event.captured_amount })
             }
             Event::PaymentFailed(event) => {
                 self.end(position, Course::Failed { code: event.code.as_str().into() })
             }
+            Event::PaymentCancelled(_) => self.end(position, Course::Cancelled),
             Event::PaymentInDoubt(_) => self.go_on(Course::InDoubt),
-            Event::GatewayOperationRequested(asked) => {
+            Event::PaymentReviewRequested(_) => self.go_on(Course::NeedsReview),
+            Event::ResendScheduled(_) | Event::AttemptStarted(_) => self.go_on(Course::Processing),
+            Event::GatewayOperationRequested(asked) if asked.refund.is_none() => {
                 let is_same = (asked.wallet_id, asked.amount, asked.currency)
                     == (self.wallet_id, self.amount, self.currency);
                 if !is_same {
                     return Some("asks the gateway for other money than requested");
                 }
-                match asked.operation {
-                    GatewayOperationKind::Submit => self.go_on(Course::Processing),
-                    GatewayOperationKind::Inquire => None,
+                if asked.operation == GatewayOperationKind::Submit {
+                    self.go_on(Course::Processing);
                 }
+                None
             }
-            Event::WalletOpened(_)
-            | Event::DepositRecorded(_)
-            | Event::PaymentRequested(_)
-            | Event::AttemptStarted(_)
-            | Event::GatewayOperationAnswered(_)
-            | Event::ResendScheduled(_)
-            | Event::DiscrepancyRecorded(_) => None,
+            Event::RefundRequested(event) => {
+                if event.cause == RefundCause::UnwantedCharge {
+                    self.unwanted.insert(event.operation_id);
+                }
+                None
+            }
+            Event::DiscrepancyRecorded(event) => {
+                self.surplus_known |= event.code == "charged_more";
+                None
+            }
+            _ => None,
         }
     }
 
-    fn moved(&mut self, hold: &Hold, from: HeldMoney, to: HeldMoney) -> Option<&'static str> {
-        let is_in_order = self.money == from;
-        self.money = to;
+    fn placed(&mut self, hold: &Hold) -> Option<&'static str> {
+        let is_in_order = self.money == HeldMoney::Untouched;
+        self.money = HeldMoney::Held;
         let is_own = (self.wallet_id, self.amount, self.currency)
             == (hold.wallet_id, hold.amount, hold.currency);
         if !is_own {
-            return Some("holds, posts or voids other money than requested");
+            return Some("holds other money than requested");
         }
         (!is_in_order).then_some("moves its money out of order")
+    }
+
+    /// What is posted and what is voided may be parts of one hold, in one entry.
+    fn closed(&mut self, hold: &Hold) -> Option<&'static str> {
+        let is_held = self.money != HeldMoney::Untouched;
+        self.money = HeldMoney::Closed;
+        let is_own = (self.wallet_id, self.currency) == (hold.wallet_id, hold.currency);
+        if !is_own || self.posted + self.voided > self.amount.minor() {
+            return Some("posts or voids other money than requested");
+        }
+        (!is_held).then_some("moves its money out of order")
     }
 
     fn end(&mut self, position: Position, outcome: Course) -> Option<&'static str> {

@@ -99,6 +99,14 @@ pub struct Totals {
     pub wallets: u64,
     /// Deposits recorded.
     pub deposits: u64,
+    /// Withdrawals recorded.
+    pub withdrawals: u64,
+    /// Refunds requested.
+    pub refunds: u64,
+    /// Transfers requested.
+    pub transfers: u64,
+    /// Bookings of suspense accounts: each waits for a person.
+    pub suspense_bookings: u64,
     /// Payments by where they stand.
     pub payments: PaymentTotals,
     /// Discrepancies recorded: each waits for a person.
@@ -137,6 +145,10 @@ pub struct PaymentTotals {
     pub in_doubt: u64,
     /// Under way; the money is held.
     pub processing: u64,
+    /// A person must decide; the money is held.
+    pub needs_review: u64,
+    /// Ended as their callers wished.
+    pub cancelled: u64,
 }
 
 impl PaymentTotals {
@@ -153,6 +165,10 @@ pub struct MoneyTotals {
     pub deposited: i128,
     /// Went out by completed payments.
     pub captured: i128,
+    /// Went out by external rails.
+    pub withdrawn: i128,
+    /// Is in suspense: what somebody may own, less what somebody owes.
+    pub in_suspense: i128,
     /// Is in wallets, what is held included.
     pub in_wallets: i128,
     /// Is held in wallets for open payments.

@@ -44,6 +44,7 @@ fn belongs(body: &InputBody, topic: Topic) -> bool {
         InputBody::Command(_) => topic == Topic::Commands,
         InputBody::Operation(_) => topic == Topic::Operations,
         InputBody::GatewayResult(_) => topic == Topic::GatewayResults,
+        InputBody::TransferLeg(_) => topic == Topic::Transfers,
         InputBody::Unreadable(_) => true,
         InputBody::TimerFired {} => false,
     }

@@ -25,26 +25,24 @@ pub(super) fn count_entry(totals: &mut Totals, position: Position, entry: &Entry
         Verdict::Refused => totals.refused += 1,
     }
     for event in &entry.events {
-        match event {
-            Event::DepositRecorded(event) => {
-                money(totals, event.currency).deposited += i128::from(event.amount.minor());
-            }
-            Event::DiscrepancyRecorded(_) => totals.discrepancies += 1,
-            Event::WalletOpened(_)
-            | Event::PaymentRequested(_)
-            | Event::HoldPlaced(_)
-            | Event::HoldPosted(_)
-            | Event::HoldVoided(_)
-            | Event::AttemptStarted(_)
-            | Event::GatewayOperationRequested(_)
-            | Event::GatewayOperationAnswered(_)
-            | Event::ResendScheduled(_)
-            | Event::PaymentInDoubt(_)
-            | Event::PaymentCompleted(_)
-            | Event::PaymentFailed(_) => {}
+        if let Event::DepositRecorded(event) = event {
+            money(totals, event.currency).deposited += i128::from(event.amount.minor());
+        }
+        if let Event::WithdrawalRecorded(event) = event {
+            money(totals, event.currency).withdrawn += i128::from(event.amount.minor());
+        }
+        if let Event::DiscrepancyRecorded(_) = event {
+            totals.discrepancies += 1;
+        }
+        if let Event::SuspenseBooked(_) = event {
+            totals.suspense_bookings += 1;
         }
     }
     for posting in &entry.postings {
+        if posting.account == Account::Suspense && posting.layer == Layer::Posted {
+            let sign = if posting.side == Side::Credit { 1 } else { -1 };
+            money(totals, posting.currency).in_suspense += sign * i128::from(posting.amount);
+        }
         let Account::Wallet(_) = posting.account else { continue };
         let money = money(totals, posting.currency);
         let amount = i128::from(posting.amount);

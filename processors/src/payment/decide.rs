@@ -3,18 +3,18 @@
 //! A column of guards, each with its named refusal; then the point of no return: the payment
 //! exists, and it either fails at once or money is held and the gateway is asked to charge.
 
-use std::collections::BTreeSet;
-
 use schemas::account::{Account, Balances, Layer, Side};
-use schemas::event::{AttemptStarted, Event, Hold, PaymentRequested};
+use schemas::event::{AttemptStarted, Event, PaymentRequested};
 use schemas::inputs::{self, Envelope};
 use schemas::{ErrorCode, Fingerprint, GatewayName, Money, OperationId, PaymentId, WalletId};
 
-use super::gateway::{fail, request_submit};
-use super::state::{Attempt, Payment, Phase};
+use super::state::{Payment, Phase};
+use super::steps::{fail, hold_of, request_submit};
+use crate::attempt::Attempt;
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
 use crate::field;
 use crate::state::{ReadLedger, StateError};
+use crate::wallet::{Wallet, day_of};
 
 /// The longest description, in bytes.
 const MAX_DESCRIPTION_BYTES: usize = 1 << 10;
@@ -38,12 +38,12 @@ pub(crate) fn pay(
     field::same_id("payment_id", &payment_id, &derived, "tenant, wallet_id and idempotency_key")?;
     field::routed(wallet_id, ctx)?;
     let money = Money::new(field::amount(request.amount)?, field::currency(&request.currency)?);
-    let gateway = gateway_of(request, ctx)?;
+    let named = gateway_of(request, ctx)?;
     check_texts(request, ctx)?;
     let fingerprint = Fingerprint::of_payment(
         wallet_id,
         money,
-        gateway.as_ref(),
+        named.as_ref(),
         request.service_id.as_deref(),
         request.description.as_ref(),
         request.metadata.as_ref(),
@@ -65,30 +65,77 @@ pub(crate) fn pay(
         fingerprint,
         deadline: ctx.at.plus(ctx.policy.payment.total_deadline),
         correlation_id: envelope.correlation_id.clone(),
-        discrepancies: BTreeSet::new(),
         timer_generation: 0,
+        is_pinned: named.is_some(),
+        cancel_requested: false,
+        counted_on: None,
         phase: Phase::Requested,
+        rare: None,
     };
     let mut draft = Draft::accepted();
     draft.event(Event::PaymentRequested(PaymentRequested {
         payment_id,
         wallet_id,
-        user_id: wallet.user_id,
+        user_id: wallet.user_id.clone(),
         amount: money.amount(),
         currency: money.currency(),
         fingerprint,
         deadline: payment.deadline,
         correlation_id: payment.correlation_id.clone(),
+        gateway: named.clone(),
     }));
-    let gateway = ctx.policy.gateway(gateway.as_ref()).expect("checked by gateway_of");
-    if field::deadline_passed(envelope, ctx) {
-        fail(&mut draft, &payment, &Rejection::of(ErrorCode::DeadlineExceeded));
-    } else if let Some(rejection) = funds_missing(state, &payment, &gateway.name)? {
-        fail(&mut draft, &payment, &rejection);
-    } else {
-        reserve(&mut draft, &payment, &gateway.name, ctx);
+    let gateway = match named {
+        Some(named) => Some(named),
+        None => ctx.policy.gateways_for(money).first().map(|gateway| gateway.name.clone()),
+    };
+    let Some(gateway) = gateway else {
+        let detail = format!("no gateway takes {money}");
+        fail(&mut draft, &payment, &Rejection::because(ErrorCode::GatewayUnknown, detail));
+        return Ok(draft);
+    };
+    match forbidden(state, &wallet, &payment, envelope, &gateway, ctx)? {
+        Some(rejection) => fail(&mut draft, &payment, &rejection),
+        None => reserve(&mut draft, &payment, &gateway, ctx),
     }
     Ok(draft)
+}
+
+/// Why the payment fails at once, if it does.
+fn forbidden(
+    state: &dyn ReadLedger,
+    wallet: &Wallet,
+    payment: &Payment,
+    envelope: &Envelope,
+    gateway: &GatewayName,
+    ctx: &DecideContext<'_>,
+) -> Result<Option<Rejection>, StateError> {
+    if field::deadline_passed(envelope, ctx) {
+        return Ok(Some(Rejection::of(ErrorCode::DeadlineExceeded)));
+    }
+    if let Err(rejection) = field::takes_debits(wallet) {
+        return Ok(Some(rejection));
+    }
+    if let Some(rejection) = limit_exceeded(wallet, payment.money, ctx) {
+        return Ok(Some(rejection));
+    }
+    funds_missing(state, payment, gateway)
+}
+
+/// Which limit of its wallet the payment exceeds, if any.
+fn limit_exceeded(wallet: &Wallet, money: Money, ctx: &DecideContext<'_>) -> Option<Rejection> {
+    let bounds = wallet.bounds?;
+    let (limits, amount) = (bounds.limits, money.amount().minor());
+    let spent = bounds.spent_on(day_of(ctx.at)).saturating_add(amount);
+    let detail = if limits.per_payment.is_some_and(|limit| amount > limit) {
+        format!("{money} is more than one payment may take")
+    } else if limits.per_day.is_some_and(|limit| spent > limit) {
+        format!("with {money} the payments of the day would be {spent}, more than they may take")
+    } else if limits.in_flight.is_some_and(|limit| bounds.in_flight >= limit) {
+        format!("{} payments are under way, as many as may be", bounds.in_flight)
+    } else {
+        return None;
+    };
+    Some(Rejection::because(ErrorCode::LimitExceeded, detail))
 }
 
 /// The gateway that the request names, if it names one that is configured.
@@ -121,9 +168,8 @@ fn funds_missing(
 ) -> Result<Option<Rejection>, StateError> {
     let (amount, currency) = (payment.money.amount().minor(), payment.money.currency());
     let wallet = state.account(&Account::Wallet(payment.wallet_id), currency)?.balances;
-    if wallet.available() < amount {
-        let detail = format!("{} {currency} available, {amount} needed", wallet.available());
-        return Ok(Some(Rejection::because(ErrorCode::InsufficientFunds, detail)));
+    if let Some(rejection) = field::missing_funds(wallet.available(), payment.money) {
+        return Ok(Some(rejection));
     }
     let clearing = state.account(&Account::GatewayClearing(gateway.clone()), currency)?.balances;
     let room = |balances: Balances, side| {
@@ -145,13 +191,9 @@ fn reserve(draft: &mut Draft, payment: &Payment, gateway: &GatewayName, ctx: &De
     let wallet = Account::Wallet(payment.wallet_id);
     let clearing = Account::GatewayClearing(gateway.clone());
     draft.transfer(Layer::Pending, &wallet, &clearing, payment.money);
-    draft.event(Event::HoldPlaced(Hold {
-        payment_id: payment.id,
-        wallet_id: payment.wallet_id,
-        amount: payment.money.amount(),
-        currency: payment.money.currency(),
-    }));
-    let attempt = Attempt::first(payment, gateway);
+    draft.event(Event::HoldPlaced(hold_of(payment, payment.money.amount())));
+    let operation_id = OperationId::attempt(&payment.tenant, payment.id, 1);
+    let attempt = Attempt::begun(operation_id, gateway.clone());
     draft.event(Event::AttemptStarted(AttemptStarted {
         payment_id: payment.id,
         operation_id: attempt.operation_id,
@@ -159,11 +201,4 @@ fn reserve(draft: &mut Draft, payment: &Payment, gateway: &GatewayName, ctx: &De
         gateway: gateway.clone(),
     }));
     request_submit(draft, payment, &attempt, ctx);
-}
-
-impl Attempt {
-    /// The first attempt of a payment, before any operation.
-    fn first(payment: &Payment, gateway: &GatewayName) -> Self {
-        Self::begun(OperationId::attempt(&payment.tenant, payment.id, 1), gateway.clone())
-    }
 }

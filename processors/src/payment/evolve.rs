@@ -1,22 +1,26 @@
 //! Applies the events of payments: dumb on purpose, every choice was made by decide.
 
-use std::collections::BTreeSet;
 use std::mem;
 
-use schemas::entry::TimerChange;
-use schemas::event::{Event, PaymentRequested};
+use schemas::event::{
+    Event, GatewayOperationRequested, PaymentCompleted, PaymentRequested, RefundCause,
+    RefundRequested,
+};
 use schemas::inputs::GatewayOperationKind;
 use schemas::{Money, PaymentId, TenantId, Timestamp};
 
-use super::state::{Attempt, Payment, Phase};
-use super::timers::timer_subject;
+use super::state::{Charge, Payment, Phase, Resolution};
+use crate::attempt::Attempt;
 use crate::state::{StateError, WriteLedger};
+use crate::wallet::{self, Bounds, day_of};
 
 pub(crate) fn requested(
     state: &mut dyn WriteLedger,
     event: &PaymentRequested,
+    at: Timestamp,
 ) -> Result<(), StateError> {
     let wallet = state.wallet(event.wallet_id)?;
+    let is_bounded = wallet.as_ref().is_some_and(|wallet| wallet.bounds.is_some());
     let tenant = wallet.map_or_else(TenantId::default_tenant, |wallet| wallet.tenant);
     state.put_payment(Payment {
         id: event.payment_id,
@@ -26,9 +30,12 @@ pub(crate) fn requested(
         fingerprint: event.fingerprint,
         deadline: event.deadline,
         correlation_id: event.correlation_id.clone(),
-        discrepancies: BTreeSet::new(),
         timer_generation: 0,
+        is_pinned: event.gateway.is_some(),
+        cancel_requested: false,
+        counted_on: is_bounded.then(|| day_of(at)),
         phase: Phase::Requested,
+        rare: None,
     });
     Ok(())
 }
@@ -49,45 +56,137 @@ pub(crate) fn progressed(
     };
     payment.phase = match event {
         Event::AttemptStarted(event) => {
+            if let Some(earlier) = before.into_attempt() {
+                payment.rare_mut().earlier.push(earlier);
+            }
             Phase::Submitting(Attempt::begun(event.operation_id, event.gateway.clone()))
         }
-        Event::GatewayOperationRequested(event) => {
-            let attempt = begun(before)?.requested(event, at);
-            // A charge makes the payment sure again; an inquiry leaves it in doubt.
-            match event.operation {
-                GatewayOperationKind::Submit => Phase::Submitting(attempt),
-                GatewayOperationKind::Inquire => Phase::InDoubt(attempt),
+        Event::GatewayOperationRequested(event) => asked(before, event, at, begun)?,
+        Event::GatewayOperationAnswered(event) => {
+            let answered = |attempt: Attempt| attempt.answered(event.operation_seq, event.proof);
+            if payment.earlier().iter().any(|one| one.operation_id == event.operation_id) {
+                let earlier = &mut payment.rare_mut().earlier;
+                for one in earlier.iter_mut().filter(|one| one.operation_id == event.operation_id) {
+                    *one = answered(one.clone());
+                }
+                before
+            } else {
+                before.map(answered)
             }
         }
-        Event::GatewayOperationAnswered(event) => {
-            let of = before.with();
-            of(begun(before)?.answered(event.operation_seq, event.proof))
-        }
         Event::ResendScheduled(_) => Phase::Submitting(begun(before)?),
-        Event::PaymentInDoubt(_) => Phase::InDoubt(begun(before)?),
-        Event::PaymentCompleted(_) => Phase::Completed(begun(before)?),
+        Event::PaymentInDoubt(event) => {
+            payment.rare_mut().review_at = event.review_at;
+            Phase::InDoubt(begun(before)?)
+        }
+        Event::PaymentReviewRequested(_) => Phase::NeedsReview(begun(before)?),
+        Event::PaymentCompleted(event) => Phase::Completed(charge(begun(before)?, event)),
         Event::PaymentFailed(_) => Phase::Failed(before.into_attempt()),
+        Event::PaymentCancelled(_) => Phase::Cancelled(begun(before)?),
         Event::DiscrepancyRecorded(event) => {
-            payment.discrepancies.insert(event.code.clone());
+            payment.rare_mut().discrepancies.insert(event.code.clone());
             before
         }
-        Event::HoldPlaced(_)
-        | Event::HoldPosted(_)
-        | Event::HoldVoided(_)
-        | Event::PaymentRequested(_)
-        | Event::WalletOpened(_)
-        | Event::DepositRecorded(_) => before,
+        Event::PaymentResolved(event) => {
+            let (outcome, amount) = (event.outcome, event.amount);
+            payment.rare_mut().resolution = Some(Resolution { outcome, amount });
+            before
+        }
+        Event::CancelRequested(_) => {
+            payment.cancel_requested = true;
+            before
+        }
+        _ => before,
     };
+    count(state, id, event)
+}
+
+fn asked(
+    before: Phase,
+    event: &GatewayOperationRequested,
+    at: Timestamp,
+    begun: impl FnOnce(Phase) -> Result<Attempt, StateError>,
+) -> Result<Phase, StateError> {
+    let needs_review = matches!(before, Phase::NeedsReview(_));
+    let attempt = begun(before)?.requested(event, at);
+    // A charge makes the payment sure again; an inquiry leaves it where it is.
+    Ok(match event.operation {
+        GatewayOperationKind::Submit => Phase::Submitting(attempt),
+        GatewayOperationKind::Inquire
+        | GatewayOperationKind::Refund
+        | GatewayOperationKind::InquireRefund
+        | GatewayOperationKind::Notify
+        | GatewayOperationKind::NotifyRefund => {
+            if needs_review {
+                Phase::NeedsReview(attempt)
+            } else {
+                Phase::InDoubt(attempt)
+            }
+        }
+    })
+}
+
+fn charge(attempt: Attempt, event: &PaymentCompleted) -> Charge {
+    let (reference, captured) = (event.gateway_reference.clone(), event.captured_amount);
+    Charge { attempt, reference, captured }
+}
+
+/// Counts against the limits of the wallet, where there are any.
+fn count(state: &mut dyn WriteLedger, id: PaymentId, event: &Event) -> Result<(), StateError> {
+    let payment = known(state, id)?;
+    let Some(day) = payment.counted_on else { return Ok(()) };
+    let (wallet, was_held) = (payment.wallet_id, payment.attempt().is_some());
+    match event {
+        Event::HoldPlaced(hold) => {
+            wallet::evolve::counted(state, wallet, |bounds| bounds.begin(day, hold.amount.minor()))
+        }
+        Event::HoldVoided(hold) => wallet::evolve::counted(state, wallet, |bounds| {
+            bounds.give_back(day, hold.amount.minor());
+        }),
+        Event::PaymentCompleted(_) | Event::PaymentFailed(_) | Event::PaymentCancelled(_)
+            if was_held =>
+        {
+            wallet::evolve::counted(state, wallet, Bounds::end)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A refund of this payment was asked for; the refund of a charge that nobody wants is none.
+pub(crate) fn refund_requested(
+    state: &mut dyn WriteLedger,
+    event: &RefundRequested,
+) -> Result<(), StateError> {
+    let rare = known(state, event.payment_id)?.rare_mut();
+    match event.cause {
+        RefundCause::Asked => rare.refunds.open += event.amount.minor(),
+        RefundCause::UnwantedCharge => {
+            rare.unwanted.insert(event.operation_id);
+        }
+    }
+    Ok(())
+}
+
+/// A refund of this payment has an outcome: so much is open no more, so much came back.
+pub(crate) fn refund_settled(
+    state: &mut dyn WriteLedger,
+    id: PaymentId,
+    closed: i64,
+    credited: i64,
+) -> Result<(), StateError> {
+    let refunds = &mut known(state, id)?.rare_mut().refunds;
+    refunds.open -= closed;
+    refunds.succeeded += credited;
     Ok(())
 }
 
 /// Remembers how often the payment's timer has been set.
 pub(crate) fn timer_changed(
     state: &mut dyn WriteLedger,
-    change: &TimerChange,
+    id: PaymentId,
+    generation: i64,
 ) -> Result<(), StateError> {
-    let Some((id, _)) = timer_subject(&change.timer_id) else { return Ok(()) };
-    known(state, id)?.timer_generation = change.generation;
+    known(state, id)?.timer_generation = generation;
     Ok(())
 }
 
@@ -98,22 +197,28 @@ fn known(state: &mut dyn WriteLedger, id: PaymentId) -> Result<&mut Payment, Sta
 }
 
 impl Phase {
-    /// The same phase, of another attempt.
-    fn with(&self) -> fn(Attempt) -> Self {
+    /// The same phase, its attempt changed.
+    fn map(self, with: impl FnOnce(Attempt) -> Attempt) -> Self {
         match self {
-            Self::Submitting(_) => Self::Submitting,
-            Self::InDoubt(_) => Self::InDoubt,
-            Self::Completed(_) => Self::Completed,
-            Self::Failed(_) => |attempt| Self::Failed(Some(attempt)),
-            Self::Requested => |_| Self::Requested,
+            Self::Submitting(attempt) => Self::Submitting(with(attempt)),
+            Self::InDoubt(attempt) => Self::InDoubt(with(attempt)),
+            Self::NeedsReview(attempt) => Self::NeedsReview(with(attempt)),
+            Self::Completed(charge) => {
+                Self::Completed(Charge { attempt: with(charge.attempt), ..charge })
+            }
+            Self::Failed(attempt) => Self::Failed(attempt.map(with)),
+            Self::Cancelled(attempt) => Self::Cancelled(with(attempt)),
+            Self::Requested => Self::Requested,
         }
     }
 
     fn into_attempt(self) -> Option<Attempt> {
         match self {
-            Self::Submitting(attempt) | Self::InDoubt(attempt) | Self::Completed(attempt) => {
-                Some(attempt)
-            }
+            Self::Submitting(attempt)
+            | Self::InDoubt(attempt)
+            | Self::NeedsReview(attempt)
+            | Self::Cancelled(attempt) => Some(attempt),
+            Self::Completed(charge) => Some(charge.attempt),
             Self::Failed(attempt) => attempt,
             Self::Requested => None,
         }

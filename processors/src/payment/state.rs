@@ -1,29 +1,43 @@
 //! Where a payment stands.
 //!
 //! ```text
-//!                 insufficient funds, deadline passed
-//!   (requested) ──────────────────────────────────────────────▶ Failed
-//!        │ funds available: hold                                  ▲
-//!        ▼            success                                     │ decline, gave up: void
-//!    Submitting ───────────────▶ Completed                        │
-//!     │  ▲  │ not sent: wait, then the same attempt again         │
-//!     │  └──┘────────────────────────────────────────────────────▶┤
-//!     │  ▲                                                        │
-//!     │  │ proven never received: the same attempt again          │
-//!     ▼  │            success                                     │
-//!    InDoubt ──────────────────▶ Completed                        │
-//!     │  └─ inquiries with back-off, the hold is kept             │
-//!     └───────────────────────────────────────────────────────────┘
+//!                 limits, frozen, closed, insufficient funds, deadline passed
+//!   (requested) ──────────────────────────────────────────────────────────▶ Failed
+//!        │ funds available: hold                                              ▲
+//!        ▼            success: post                                           │
+//!    Submitting ───────────────▶ Completed                                    │
+//!     │  ▲  │ not sent: wait, then the same attempt again;                    │
+//!     │  └──┘ then the next gateway with a new attempt; then give up: void    │
+//!     │     ├───────────────────────────────────────────────────────────────▶ ┤
+//!     │     │ decline: void                                                   │
+//!     │     └───────────────────────────────────────────────────────────────▶ ┤
+//!     │  ▲                                                                    │
+//!     │  │ proven never received: the same attempt again                      │
+//!     ▼  │            success: post                                           │
+//!    InDoubt ──────────────────▶ Completed                                    │
+//!     │  │ └─ inquiries with back-off, the hold is kept                       │
+//!     │  └────────────────────────────────────────────── decline: void ─────▶ ┤
+//!     │ review deadline, or a charge in another currency                      │
+//!     ▼              success, or resolved as such: post                       │
+//!    NeedsReview ──────────────▶ Completed                                    │
+//!     └─ inquiries, slowly ──── decline, never received, or resolved: void ─▶ ┘
+//!
+//!    Submitting, InDoubt ── cancel: nothing new is sent ──▶ the same, cancel requested
+//!    cancel requested ── proven that nothing was charged: void ──▶ Cancelled
+//!    cancel requested ── success: post ──▶ Completed, the cancel is lost
 //! ```
+//!
+//! Completed, Failed and Cancelled are final. A success that turns up for another attempt, or after
+//! Failed or Cancelled, changes nothing here: the money is booked against suspense, and the charge
+//! is refunded at its gateway. A second outcome that contradicts the first is a discrepancy.
 
 use std::collections::BTreeSet;
 
-use schemas::event::{GatewayOperationRequested, Proof};
-use schemas::inputs::GatewayOperationKind;
-use schemas::{
-    Fingerprint, GatewayName, Money, OperationId, PaymentId, TenantId, Timestamp, WalletId,
-};
+use schemas::inputs::ResolvedOutcome;
+use schemas::{Amount, Fingerprint, Money, OperationId, PaymentId, TenantId, Timestamp, WalletId};
 use serde::{Deserialize, Serialize};
+
+use crate::attempt::Attempt;
 
 /// A payment and the state of its saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +56,53 @@ pub struct Payment {
     pub deadline: Timestamp,
     /// Joins what one request set in motion.
     pub correlation_id: String,
-    /// Codes of what did not fit.
-    pub discrepancies: BTreeSet<String>,
     /// How often its timer has been set.
     pub timer_generation: i64,
+    /// Whether the request names its gateway: then no other is tried.
+    pub is_pinned: bool,
+    /// Whether its caller wants it to end: then nothing new is sent.
+    pub cancel_requested: bool,
+    /// The day on which it counts against the limits of its wallet, where there are any.
+    pub counted_on: Option<i64>,
     /// Where it stands.
     pub phase: Phase,
+    /// What most payments never have.
+    pub rare: Option<Box<Rare>>,
+}
+
+/// What most payments never have.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Rare {
+    /// Without an answer by then a person decides.
+    pub review_at: Option<Timestamp>,
+    /// Codes of what did not fit.
+    pub discrepancies: BTreeSet<String>,
+    /// Attempts before the current one, the first one first.
+    pub earlier: Vec<Attempt>,
+    /// Attempts whose charge nobody wants, and which are refunded.
+    pub unwanted: BTreeSet<OperationId>,
+    /// What came back, and may yet.
+    pub refunds: RefundSums,
+    /// How a person said that it ended.
+    pub resolution: Option<Resolution>,
+}
+
+/// What refunds of a payment add up to, minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RefundSums {
+    /// Of those that may yet succeed.
+    pub open: i64,
+    /// Of those that succeeded.
+    pub succeeded: i64,
+}
+
+/// How a person said that something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// How.
+    pub outcome: ResolvedOutcome,
+    /// Minor units that the gateway moved; 0 for none.
+    pub amount: i64,
 }
 
 /// Where a payment stands. Drawn at the head of this file.
@@ -59,121 +114,79 @@ pub enum Phase {
     Submitting(Attempt),
     /// The gateway may have charged; inquiries go on.
     InDoubt(Attempt),
+    /// The same, and a person must decide; inquiries go on, slowly.
+    NeedsReview(Attempt),
     /// The gateway charged; the hold is posted.
-    Completed(Attempt),
+    Completed(Charge),
     /// It failed; nothing is held. The attempt, if money was ever held.
     Failed(Option<Attempt>),
+    /// It ended as its caller wished; nothing is held.
+    Cancelled(Attempt),
 }
 
-/// One try at one gateway with one key.
+/// A charge that a wallet paid for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// The attempt, and the key that the gateway got.
-    pub operation_id: OperationId,
-    /// Where.
-    pub gateway: GatewayName,
-    /// The latest operation asked for; 0 before the first.
-    pub latest_seq: i32,
-    /// The latest charge asked for; 0 before the first.
-    pub latest_submit: i32,
-    /// How often it was asked to charge.
-    pub submits: u32,
-    /// How often it was asked what became of it, since it was last in doubt.
-    pub inquiries: u32,
-    /// Operations asked for and not answered yet.
-    pub unanswered: BTreeSet<i32>,
-    /// Charges that may have reached the gateway: not proven otherwise.
-    pub maybe_sent: BTreeSet<i32>,
-    /// When the first charge was asked for: the gateway remembers the key from then on.
-    pub first_submitted_at: Timestamp,
-    /// When a "not found" begins to prove something, for the latest charge.
-    pub conclusive_after: Timestamp,
-    /// The latest inquiry, and when it was asked.
-    pub latest_inquiry: Option<(i32, Timestamp)>,
-}
-
-impl Attempt {
-    /// Whether the gateway may have charged, for all that is known.
-    pub fn may_have_sent(&self) -> bool {
-        !self.maybe_sent.is_empty()
-    }
-
-    /// Whether an answer to the latest charge is awaited.
-    pub fn awaits_answer(&self) -> bool {
-        self.unanswered.contains(&self.latest_submit)
-    }
-
-    /// An attempt before any operation.
-    pub(super) fn begun(operation_id: OperationId, gateway: GatewayName) -> Self {
-        Self {
-            operation_id,
-            gateway,
-            latest_seq: 0,
-            latest_submit: 0,
-            submits: 0,
-            inquiries: 0,
-            unanswered: BTreeSet::new(),
-            maybe_sent: BTreeSet::new(),
-            first_submitted_at: Timestamp::default(),
-            conclusive_after: Timestamp::default(),
-            latest_inquiry: None,
-        }
-    }
-
-    /// The attempt once this operation was asked for.
-    #[must_use]
-    pub(super) fn requested(mut self, event: &GatewayOperationRequested, at: Timestamp) -> Self {
-        let seq = event.operation_seq;
-        self.latest_seq = seq;
-        self.unanswered.insert(seq);
-        match event.operation {
-            GatewayOperationKind::Submit => {
-                if self.submits == 0 {
-                    self.first_submitted_at = at;
-                }
-                self.submits += 1;
-                self.latest_submit = seq;
-                self.inquiries = 0;
-                self.maybe_sent.insert(seq);
-                self.conclusive_after = event.conclusive_after;
-            }
-            GatewayOperationKind::Inquire => {
-                self.inquiries += 1;
-                self.latest_inquiry = Some((seq, at));
-            }
-        }
-        self
-    }
-
-    /// The attempt once this operation was answered.
-    #[must_use]
-    pub(super) fn answered(mut self, seq: i32, proof: Proof) -> Self {
-        self.unanswered.remove(&seq);
-        match proof {
-            Proof::Nothing => {}
-            Proof::NotSent => {
-                self.maybe_sent.remove(&seq);
-            }
-            Proof::NeverReceived => self.maybe_sent.clear(),
-        }
-        self
-    }
+pub struct Charge {
+    /// The attempt that it came of.
+    pub attempt: Attempt,
+    /// The gateway's own name of it.
+    pub reference: String,
+    /// What the wallet paid.
+    pub captured: Amount,
 }
 
 impl Payment {
     /// The attempt that money is or was held for.
     pub fn attempt(&self) -> Option<&Attempt> {
         match &self.phase {
-            Phase::Submitting(attempt) | Phase::InDoubt(attempt) | Phase::Completed(attempt) => {
-                Some(attempt)
-            }
+            Phase::Submitting(attempt)
+            | Phase::InDoubt(attempt)
+            | Phase::NeedsReview(attempt)
+            | Phase::Cancelled(attempt) => Some(attempt),
+            Phase::Completed(charge) => Some(&charge.attempt),
             Phase::Failed(attempt) => attempt.as_ref(),
             Phase::Requested => None,
         }
     }
 
+    /// Attempts before that, the first one first.
+    pub fn earlier(&self) -> &[Attempt] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.earlier)
+    }
+
     /// Whether money is held for it.
     pub fn is_held(&self) -> bool {
-        matches!(self.phase, Phase::Submitting(_) | Phase::InDoubt(_))
+        matches!(self.phase, Phase::Submitting(_) | Phase::InDoubt(_) | Phase::NeedsReview(_))
+    }
+
+    /// Codes of what did not fit.
+    pub fn has_discrepancy(&self, code: &str) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.discrepancies.contains(code))
+    }
+
+    /// Whether this attempt's charge is refunded because nobody wants it.
+    pub fn is_unwanted(&self, attempt: OperationId) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.unwanted.contains(&attempt))
+    }
+
+    /// What refunds add up to.
+    pub fn refunds(&self) -> RefundSums {
+        self.rare.as_ref().map_or_else(RefundSums::default, |rare| rare.refunds)
+    }
+
+    /// What may yet be refunded, minor units: captured less succeeded less every refund still open.
+    pub fn refundable(&self) -> i64 {
+        let Phase::Completed(charge) = &self.phase else { return 0 };
+        let RefundSums { open, succeeded } = self.refunds();
+        charge.captured.minor() - succeeded - open
+    }
+
+    /// When a person must decide, once it is in doubt. Entries of version 1 do not say.
+    pub(super) fn review_at(&self) -> Timestamp {
+        self.rare.as_ref().and_then(|rare| rare.review_at).unwrap_or(self.deadline)
+    }
+
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 }

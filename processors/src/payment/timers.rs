@@ -1,45 +1,43 @@
 //! The one timer of a payment: what it means follows from where the payment stands.
 //!
 //! Submitting and awaiting an answer: the wait is over, the outcome is in doubt. Submitting and not
-//! awaiting: the back-off is over, send again. In doubt: ask the gateway, or ask again.
+//! awaiting: the back-off is over, send again. In doubt: ask the gateway, or ask again; past the
+//! review deadline, ask for a person, too. Whatever a gateway had said of the attempt before it was
+//! known comes first.
 
-use schemas::{ErrorCode, PaymentId, WalletId};
+use schemas::{ErrorCode, PaymentId};
 
-use super::gateway::{doubt, failure, request_inquiry, request_submit, void_and_fail};
 use super::state::Phase;
+use super::steps::{
+    cancel_timer, doubt, failure, request_inquiry, request_review, request_submit, set_timer,
+    void_and_fail,
+};
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
+use crate::orphan;
 use crate::state::ReadLedger;
-
-/// `payment:<payment id>:<wallet id>`: the wallet makes the entry's key.
-pub(crate) fn timer_id(payment: PaymentId, wallet: WalletId) -> String {
-    format!("payment:{payment}:{wallet}")
-}
-
-/// The payment and the wallet that a timer is about; none for a timer of another kind.
-pub fn timer_subject(timer_id: &str) -> Option<(PaymentId, WalletId)> {
-    let mut parts = timer_id.strip_prefix("payment:")?.split(':');
-    let subject = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    parts.next().is_none().then_some(subject)
-}
 
 /// Decides a due timer.
 pub(crate) fn fired(
     state: &dyn ReadLedger,
-    timer_id: &str,
+    id: PaymentId,
     generation: i64,
     ctx: &DecideContext<'_>,
 ) -> Result<Draft, Refusal> {
-    let subject = timer_subject(timer_id);
-    let payment = match subject {
-        Some((id, _)) => state.payment(id)?,
-        None => None,
-    };
-    let Some(payment) = payment else {
-        let detail = format!("timer {timer_id:?} is about nothing that the ledger knows");
+    let Some(payment) = state.payment(id)? else {
+        let detail = format!("a timer is about payment {id}, which does not exist");
         return Err(Rejection::because(ErrorCode::UnknownOperation, detail).into());
     };
     if payment.timer_generation != generation {
         return Ok(Draft::replayed());
+    }
+    if let Some(attempt) = payment.attempt().filter(|_| payment.is_held())
+        && let Some(orphan) = orphan::of(state, attempt.operation_id, payment.id, &attempt.gateway)?
+    {
+        let mut draft = orphan::apply(state, orphan, ctx)?;
+        if draft.timers.is_empty() {
+            set_timer(&mut draft, &payment, ctx.at.plus(ctx.policy.payment.operation_window));
+        }
+        return Ok(draft);
     }
     let mut draft = Draft::accepted();
     match &payment.phase {
@@ -52,10 +50,21 @@ pub(crate) fn fired(
             void_and_fail(&mut draft, &payment, attempt, failure(&payment, &rejection));
         }
         Phase::Submitting(attempt) => request_submit(&mut draft, &payment, attempt, ctx),
-        Phase::InDoubt(attempt) => request_inquiry(&mut draft, &payment, attempt, ctx),
-        Phase::Requested | Phase::Completed(_) | Phase::Failed(_) => {
+        Phase::InDoubt(attempt) | Phase::NeedsReview(attempt) => {
+            // A gateway that cannot be asked any more leaves nothing to wait for.
+            if ctx.at >= payment.review_at() || !attempt.can_be_asked(ctx) {
+                let reason = "no authoritative answer by the review deadline";
+                request_review(&mut draft, &payment, attempt, reason);
+            }
+            if attempt.can_be_asked(ctx) {
+                request_inquiry(&mut draft, &payment, attempt, ctx);
+            } else if !draft.events.is_empty() {
+                cancel_timer(&mut draft, &payment);
+            }
+        }
+        Phase::Requested | Phase::Completed(_) | Phase::Failed(_) | Phase::Cancelled(_) => {
             return Ok(Draft::replayed());
         }
     }
-    Ok(draft)
+    Ok(if draft.events.is_empty() { Draft::replayed() } else { draft })
 }

@@ -4,16 +4,23 @@
 //! entries have no events and no postings, so they never touch a row.
 
 mod payments;
+mod rails;
+mod refunds;
 mod saga;
 #[cfg(test)]
 pub(crate) mod tests;
 mod timeline;
+mod transfers;
 mod wallets;
 
+use schemas::account::Account;
 use schemas::entry::Entry;
-use schemas::read_model::{DepositRow, PaymentRow, WalletMovement, WalletRow};
+use schemas::read_model::{
+    DepositRow, PaymentRow, RefundRow, SuspenseRow, TransferCreditRow, TransferRow, WalletMovement,
+    WalletRow, WithdrawalRow,
+};
 use schemas::timeline::TimelineRow;
-use schemas::{PaymentId, Position, WalletId};
+use schemas::{DepositId, PaymentId, Position, RefundId, TransferId, WalletId, WithdrawalId};
 
 use crate::state::StateError;
 
@@ -26,6 +33,18 @@ pub trait ReadRows {
 
     /// A wallet.
     fn wallet(&self, id: WalletId) -> Result<Option<WalletRow>, StateError>;
+
+    /// A refund.
+    fn refund(&self, id: RefundId) -> Result<Option<RefundRow>, StateError>;
+
+    /// A transfer.
+    fn transfer(&self, id: TransferId) -> Result<Option<TransferRow>, StateError>;
+
+    /// A deposit.
+    fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, StateError>;
+
+    /// A withdrawal.
+    fn withdrawal(&self, id: WithdrawalId) -> Result<Option<WithdrawalRow>, StateError>;
 }
 
 /// The rows that an entry changes: each replaces the one with its id.
@@ -35,8 +54,18 @@ pub struct RowChanges {
     pub payments: Vec<PaymentRow>,
     /// Wallets.
     pub wallets: Vec<WalletRow>,
+    /// Refunds.
+    pub refunds: Vec<RefundRow>,
+    /// Transfers, as their senders see them.
+    pub transfers: Vec<TransferRow>,
+    /// Transfers that their receivers got.
+    pub transfer_credits: Vec<TransferCreditRow>,
     /// Deposits.
     pub deposits: Vec<DepositRow>,
+    /// Withdrawals.
+    pub withdrawals: Vec<WithdrawalRow>,
+    /// Money that went to suspense or came from it.
+    pub suspense: Vec<SuspenseRow>,
     /// The numbers of wallets after this entry, with statement lines: one row for each position.
     pub movements: Vec<WalletMovement>,
     /// What this entry adds to the timelines of the payments that it changes: one row for each.
@@ -55,8 +84,21 @@ pub fn project(
     let mut changes = RowChanges::default();
     for event in &entry.events {
         payments::fold(rows, &mut changes, event, entry, position)?;
-        wallets::fold_event(&mut changes, event, entry, position);
+        refunds::fold(rows, &mut changes, event, entry, position)?;
+        transfers::fold(rows, &mut changes, event, entry, position)?;
+        rails::fold(rows, &mut changes, event, entry, position)?;
+        wallets::fold_event(rows, &mut changes, event, entry, position)?;
     }
     wallets::fold_balances(rows, &mut changes, entry, position)?;
     Ok(changes)
+}
+
+/// What a wallet has, posted, after an entry that moved its money.
+fn posted_after(entry: &Entry, wallet: WalletId) -> Option<i64> {
+    let account = Account::Wallet(wallet);
+    entry.balances.iter().find(|row| row.account == account).map(|row| row.balances().posted())
+}
+
+fn missing(what: impl std::fmt::Display) -> StateError {
+    StateError::Contradiction(format!("{what} has no row"))
 }

@@ -1,13 +1,12 @@
 //! Folds events into payment rows.
 
-use schemas::account::Account;
 use schemas::entry::{Entry, InputBody};
-use schemas::event::{Event, PaymentRequested};
+use schemas::event::{Event, PaymentFailed, PaymentRequested};
 use schemas::inputs::{CommandBody, GatewayOperationKind, Pay};
 use schemas::read_model::{PaymentFailure, PaymentRow, PaymentStatus};
-use schemas::{Money, Position, WalletId};
+use schemas::{Money, Position};
 
-use super::{ReadRows, RowChanges, timeline};
+use super::{ReadRows, RowChanges, missing, posted_after, timeline};
 use crate::ledger::payment_of;
 use crate::state::StateError;
 
@@ -27,8 +26,7 @@ pub(super) fn fold(
     let at = if let Some(at) = changes.payments.iter().position(|row| row.id == id) {
         at
     } else {
-        let missing = || StateError::Contradiction(format!("payment {id} has no row"));
-        let row = rows.payment(id)?.ok_or_else(missing)?;
+        let row = rows.payment(id)?.ok_or_else(|| missing(format_args!("payment {id}")))?;
         changes.timeline.extend(timeline::row(id, Some(&row), entry, position));
         changes.payments.push(row);
         changes.payments.len() - 1
@@ -56,6 +54,8 @@ fn first_row(requested: &PaymentRequested, entry: &Entry, position: Position) ->
         gateway_reference: None,
         attempts: 0,
         captured_amount: 0,
+        refunded_amount: 0,
+        cancel_requested: false,
         discrepancies: Vec::new(),
         balance_after: None,
         correlation_id: requested.correlation_id.clone(),
@@ -70,11 +70,21 @@ fn pay_of(entry: &Entry) -> Option<&Pay> {
     match &entry.input.body {
         InputBody::Command(command) => match &command.body {
             CommandBody::Pay(pay) => Some(pay),
+            CommandBody::Cancel(_) | CommandBody::Refund(_) | CommandBody::Transfer(_) => None,
         },
         InputBody::Operation(_)
         | InputBody::GatewayResult(_)
+        | InputBody::TransferLeg(_)
         | InputBody::TimerFired {}
         | InputBody::Unreadable(_) => None,
+    }
+}
+
+fn failure_of(event: &PaymentFailed) -> PaymentFailure {
+    PaymentFailure {
+        code: event.code.clone(),
+        decline_code: Some(event.decline_code.clone()).filter(|code| !code.is_empty()),
+        message: event.message.clone(),
     }
 }
 
@@ -91,6 +101,8 @@ fn apply(row: &mut PaymentRow, event: &Event, entry: &Entry) {
         }
         Event::ResendScheduled(_) => row.status = PaymentStatus::Processing,
         Event::PaymentInDoubt(_) => row.status = PaymentStatus::InDoubt,
+        Event::PaymentReviewRequested(_) => row.status = PaymentStatus::NeedsReview,
+        Event::CancelRequested(_) => row.cancel_requested = true,
         Event::PaymentCompleted(event) => {
             row.status = PaymentStatus::Completed;
             row.gateway_reference = Some(event.gateway_reference.clone());
@@ -99,24 +111,49 @@ fn apply(row: &mut PaymentRow, event: &Event, entry: &Entry) {
         }
         Event::PaymentFailed(event) => {
             row.status = PaymentStatus::Failed;
-            row.failure = Some(PaymentFailure {
-                code: event.code.clone(),
-                decline_code: Some(event.decline_code.clone()).filter(|code| !code.is_empty()),
-                message: event.message.clone(),
-            });
+            row.failure = Some(failure_of(event));
         }
+        Event::PaymentCancelled(_) => row.status = PaymentStatus::Cancelled,
         Event::DiscrepancyRecorded(event) => row.discrepancies.push(event.code.clone()),
-        Event::GatewayOperationAnswered(_)
+        Event::RefundSucceeded(event) if event.credited > 0 => {
+            row.refunded_amount += event.credited;
+            let is_whole = row.refunded_amount >= row.captured_amount;
+            row.status =
+                if is_whole { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
+        }
+        Event::RefundSucceeded(_)
+        | Event::GatewayOperationAnswered(_)
         | Event::HoldPlaced(_)
         | Event::HoldPosted(_)
         | Event::HoldVoided(_)
         | Event::PaymentRequested(_)
+        | Event::AttemptAbandoned(_)
+        | Event::PaymentResolved(_)
+        | Event::SuspenseBooked(_)
+        | Event::RefundRequested(_)
+        | Event::RefundResendScheduled(_)
+        | Event::RefundInDoubt(_)
+        | Event::RefundReviewRequested(_)
+        | Event::RefundResolved(_)
+        | Event::RefundFailed(_)
         | Event::WalletOpened(_)
-        | Event::DepositRecorded(_) => {}
+        | Event::WalletFrozen(_)
+        | Event::WalletUnfrozen(_)
+        | Event::WalletClosed(_)
+        | Event::LimitsSet(_)
+        | Event::DepositRecorded(_)
+        | Event::WithdrawalRecorded(_)
+        | Event::DepositReversed(_)
+        | Event::WithdrawalReversed(_)
+        | Event::TransferRequested(_)
+        | Event::TransferHeld(_)
+        | Event::TransferLegRequested(_)
+        | Event::TransferCredited(_)
+        | Event::TransferRefused(_)
+        | Event::TransferCompleted(_)
+        | Event::TransferFailed(_)
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => {}
     }
-}
-
-fn posted_after(entry: &Entry, wallet: WalletId) -> Option<i64> {
-    let account = Account::Wallet(wallet);
-    entry.balances.iter().find(|row| row.account == account).map(|row| row.balances().posted())
 }

@@ -4,22 +4,40 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemas::entry::Entry;
-use schemas::read_model::{PaymentRow, WalletRow};
+use schemas::inputs::{OperationBody, ResolvedOutcome};
+use schemas::read_model::{
+    DepositRow, PaymentRow, PaymentStatus, RefundRow, RefundStatus, StatementKind, SuspenseRow,
+    TransferRow, TransferStatus, WalletMovement, WalletRow, WalletStatus, WithdrawalRow,
+};
 use schemas::timeline::{
     HoldState, Saga, SagaState, TimelineEvent, TimelineInput, TimelineRow, WaitKind,
 };
-use schemas::{Offset, Partition, PaymentId, Position, Timestamp, WalletId};
+use schemas::{
+    DepositId, Offset, Partition, PaymentId, Position, RefundId, Timestamp, TransferId, WalletId,
+    WithdrawalId,
+};
 
 use super::{ReadRows, RowChanges, project, saga};
-use crate::payment::{Payment, Phase, timer_id};
-use crate::scenario::{Scenario, decline, not_sent, payment_of, success, unknown};
+use crate::payment::{Payment, Phase};
+use crate::scenario::{
+    Scenario, cancel, change, decline, gateway, limit, not_sent, payment_of, refund, refund_of,
+    resolve, reverse_deposit, success, transfer, transfer_of, unknown, unwanted_of, wallet_of,
+    withdraw,
+};
 use crate::state::StateError;
+use crate::timer::TimerSubject;
 
 /// Every row of a journal.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub payments: BTreeMap<PaymentId, PaymentRow>,
     pub wallets: BTreeMap<WalletId, WalletRow>,
+    pub refunds: BTreeMap<RefundId, RefundRow>,
+    pub transfers: BTreeMap<TransferId, TransferRow>,
+    deposits: BTreeMap<DepositId, DepositRow>,
+    withdrawals: BTreeMap<WithdrawalId, WithdrawalRow>,
+    suspense: Vec<SuspenseRow>,
+    movements: Vec<WalletMovement>,
     timeline: BTreeMap<Position, TimelineRow>,
 }
 
@@ -31,6 +49,22 @@ impl ReadRows for Rows {
     fn wallet(&self, id: WalletId) -> Result<Option<WalletRow>, StateError> {
         Ok(self.wallets.get(&id).cloned())
     }
+
+    fn refund(&self, id: RefundId) -> Result<Option<RefundRow>, StateError> {
+        Ok(self.refunds.get(&id).cloned())
+    }
+
+    fn transfer(&self, id: TransferId) -> Result<Option<TransferRow>, StateError> {
+        Ok(self.transfers.get(&id).cloned())
+    }
+
+    fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, StateError> {
+        Ok(self.deposits.get(&id).cloned())
+    }
+
+    fn withdrawal(&self, id: WithdrawalId) -> Result<Option<WithdrawalRow>, StateError> {
+        Ok(self.withdrawals.get(&id).cloned())
+    }
 }
 
 impl Rows {
@@ -41,13 +75,32 @@ impl Rows {
                 partition: Partition::new(0).expect("valid"),
                 offset: Offset::new(i64::try_from(at).expect("short")).expect("valid"),
             };
-            let RowChanges { payments, wallets, timeline, .. } =
-                project(&rows, position, entry).expect("an entry fits the rows");
-            rows.payments.extend(payments.into_iter().map(|row| (row.id, row)));
-            rows.wallets.extend(wallets.into_iter().map(|row| (row.id, row)));
-            rows.timeline.extend(timeline.into_iter().map(|row| (row.position, row)));
+            let changes = project(&rows, position, entry).expect("an entry fits the rows");
+            rows.take(changes);
         }
         rows
+    }
+
+    fn take(&mut self, changes: RowChanges) {
+        self.payments.extend(changes.payments.into_iter().map(|row| (row.id, row)));
+        self.wallets.extend(changes.wallets.into_iter().map(|row| (row.id, row)));
+        self.refunds.extend(changes.refunds.into_iter().map(|row| (row.id, row)));
+        self.transfers.extend(changes.transfers.into_iter().map(|row| (row.id, row)));
+        self.deposits.extend(changes.deposits.into_iter().map(|row| (row.id, row)));
+        self.withdrawals.extend(changes.withdrawals.into_iter().map(|row| (row.id, row)));
+        self.suspense.extend(changes.suspense);
+        self.movements.extend(changes.movements);
+        self.timeline.extend(changes.timeline.into_iter().map(|row| (row.position, row)));
+    }
+
+    /// The types and amounts of a wallet's statement, the oldest first.
+    fn statement(&self, user: &str) -> Vec<(&'static str, i64)> {
+        let lines = self.movements.iter().filter(|row| row.wallet_id == wallet_of(user));
+        let line = |row: &WalletMovement| {
+            let line = row.line.as_ref()?;
+            Some((line.kind.as_str(), line.amount.minor()))
+        };
+        lines.filter_map(line).collect()
     }
 
     /// The rows of a payment by their links, the oldest first.
@@ -79,6 +132,8 @@ pub(crate) fn assert_saga_is(
         Phase::Requested => panic!("never outside an entry"),
         Phase::Submitting(_) => SagaState::Submitting,
         Phase::InDoubt(_) => SagaState::InDoubt,
+        Phase::NeedsReview(_) => SagaState::NeedsReview,
+        Phase::Cancelled(_) => SagaState::Cancelled,
         Phase::Completed(_) => SagaState::Completed,
         Phase::Failed(_) => SagaState::Failed,
     };
@@ -87,7 +142,7 @@ pub(crate) fn assert_saga_is(
     let is_held = saga.hold.is_some_and(|hold| hold.state == HoldState::Held);
     assert_eq!(is_held, payment.is_held());
     assert_eq!(saga.waits_for.is_some(), payment.is_held());
-    let set = timers.get(&timer_id(payment.id, payment.wallet_id));
+    let set = timers.get(&TimerSubject::Payment(payment.id).timer_id(payment.wallet_id));
     let timer = saga.timer.map(|timer| (timer.due, timer.generation));
     assert_eq!(timer.as_ref(), set);
     let operations = saga.attempts.last().map_or(0, |attempt| attempt.operations.len());
@@ -119,6 +174,19 @@ fn name(event: &TimelineEvent) -> &'static str {
         TimelineEvent::PaymentCompleted { .. } => "completed",
         TimelineEvent::PaymentFailed { .. } => "failed",
         TimelineEvent::DiscrepancyRecorded { .. } => "discrepancy",
+        TimelineEvent::AttemptAbandoned { .. } => "abandoned",
+        TimelineEvent::PaymentReviewRequested { .. } => "review",
+        TimelineEvent::PaymentResolved { .. } => "resolved",
+        TimelineEvent::CancelRequested => "cancel",
+        TimelineEvent::PaymentCancelled => "cancelled",
+        TimelineEvent::SuspenseBooked { .. } => "suspense",
+        TimelineEvent::RefundRequested { .. } => "refund",
+        TimelineEvent::RefundResendScheduled { .. } => "refund resend",
+        TimelineEvent::RefundInDoubt { .. } => "refund doubt",
+        TimelineEvent::RefundReviewRequested { .. } => "refund review",
+        TimelineEvent::RefundResolved { .. } => "refund resolved",
+        TimelineEvent::RefundSucceeded { .. } => "refund succeeded",
+        TimelineEvent::RefundFailed { .. } => "refund failed",
     }
 }
 
@@ -215,4 +283,159 @@ fn a_payment_that_fails_at_once_has_neither_hold_nor_attempt() {
     let saga = Rows::of(&scenario.journal).saga(payment_of("user", "order"));
     assert_eq!((saga.state, saga.hold, saga.attempts.len()), (SagaState::Failed, None, 0));
     assert_eq!((saga.waits_for, saga.timer), (None, None));
+}
+
+#[test]
+fn a_payment_row_shows_refunds_cancels_reviews_and_what_did_not_fit() {
+    let mut scenario = Scenario::funded(1000);
+    scenario.pay("user", 400, "order");
+    scenario.answer_latest(success(400));
+    let status = |scenario: &Scenario| {
+        let row = &Rows::of(&scenario.journal).payments[&payment_of("user", "order")];
+        (row.status, row.refunded_amount)
+    };
+    scenario.command(refund("user", "order", Some(100), "a"));
+    assert_eq!(status(&scenario), (PaymentStatus::Completed, 0));
+    scenario.answer_latest(success(100));
+    assert_eq!(status(&scenario), (PaymentStatus::PartiallyRefunded, 100));
+    scenario.command(refund("user", "order", None, "b"));
+    scenario.answer_latest(success(300));
+    assert_eq!(status(&scenario), (PaymentStatus::Refunded, 400));
+    assert_eq!(
+        Rows::of(&scenario.journal).statement("user"),
+        [("deposit", 1000), ("payment", 400), ("refund", 100), ("refund", 300)]
+    );
+
+    let mut scenario = Scenario::funded(1000);
+    scenario.pay("user", 400, "order");
+    scenario.command(cancel("user", "order"));
+    let row = &Rows::of(&scenario.journal).payments[&payment_of("user", "order")];
+    assert!(row.cancel_requested && row.status == PaymentStatus::Processing);
+    scenario.answer_latest(not_sent());
+    assert_eq!(status(&scenario).0, PaymentStatus::Cancelled);
+
+    let mut scenario = Scenario::funded(1000);
+    scenario.pay("user", 400, "order");
+    scenario.answer_latest(success(-1));
+    assert_eq!(status(&scenario).0, PaymentStatus::NeedsReview);
+    assert_eq!(wait(&scenario, "order").map(|(what, _)| what), Some(WaitKind::Review));
+    scenario.operation(resolve("user", "order", ResolvedOutcome::Succeeded, Some(150)));
+    let row = &Rows::of(&scenario.journal).payments[&payment_of("user", "order")];
+    assert_eq!((row.status, row.captured_amount), (PaymentStatus::Completed, 150));
+    assert_eq!(row.discrepancies, ["charge_unreadable", "charged_less"]);
+}
+
+#[test]
+fn a_late_charge_shows_in_timeline_saga_suspense_and_a_refund_of_its_own() {
+    let mut scenario = Scenario::funded(1000);
+    scenario.policy.gateways.push(gateway("second"));
+    scenario.policy.payment.submits_limit = 1;
+    scenario.pay("user", 400, "order");
+    let first = scenario.asked();
+    scenario.answer_latest(not_sent());
+    scenario.answer_latest(success(400));
+    scenario.notify(&first, success(400));
+    let unwanted = unwanted_of("user", "order", 1);
+    let rows = Rows::of(&scenario.journal);
+    assert_eq!(rows.refunds[&unwanted].status, RefundStatus::Processing);
+    let saga = rows.saga(payment_of("user", "order"));
+    assert_eq!((saga.attempts.len(), saga.refunds.len()), (2, 1));
+    assert_eq!(saga.refunds[0].operations.len(), 1);
+    assert!(saga.refunds[0].timer.is_some());
+    scenario.answer_latest(success(400));
+    assert_eq!(
+        story(&scenario, "order"),
+        [
+            ("command", vec!["requested", "held", "started", "asked"]),
+            ("result", vec!["answered", "abandoned", "started", "asked"]),
+            ("result", vec!["answered", "posted", "completed"]),
+            ("result", vec!["discrepancy", "suspense", "refund", "asked"]),
+            ("result", vec!["answered", "suspense", "refund succeeded"]),
+        ]
+    );
+    let rows = Rows::of(&scenario.journal);
+    assert_eq!(rows.suspense.len(), 2);
+    let row = &rows.payments[&payment_of("user", "order")];
+    assert_eq!((row.status, row.refunded_amount), (PaymentStatus::Completed, 0));
+    assert_eq!((row.attempts, row.discrepancies.len()), (2, 1));
+    let saga = rows.saga(payment_of("user", "order"));
+    assert_eq!(saga.refunds[0].status, RefundStatus::Succeeded);
+    assert!(saga.refunds[0].operations[0].answer.is_some() && saga.refunds[0].timer.is_none());
+}
+
+#[test]
+fn a_refund_row_follows_its_saga() {
+    let mut scenario = Scenario::funded(1000);
+    scenario.pay("user", 400, "order");
+    scenario.answer_latest(success(400));
+    scenario.command(refund("user", "order", Some(100), "r"));
+    let row = |scenario: &Scenario| {
+        Rows::of(&scenario.journal).refunds[&refund_of("user", "order", "r")].clone()
+    };
+    assert_eq!(row(&scenario).status, RefundStatus::Processing);
+    scenario.answer_latest(unknown());
+    assert_eq!(row(&scenario).status, RefundStatus::InDoubt);
+    scenario.fire_next();
+    scenario.answer_latest(decline());
+    let failed = row(&scenario);
+    assert_eq!(failed.status, RefundStatus::Failed);
+    assert_eq!(failed.failure.expect("says why").code, "refund_declined");
+}
+
+#[test]
+fn transfer_rows_and_both_statements() {
+    let mut scenario = Scenario::funded(1000);
+    scenario.open("other");
+    scenario.command(transfer("user", "other", 250, "t"));
+    let id = transfer_of("user", "t");
+    assert_eq!(Rows::of(&scenario.journal).transfers[&id].status, TransferStatus::Held);
+    scenario.fire_next();
+    for _ in 0..2 {
+        let leg = scenario.legs().pop().expect("a leg");
+        scenario.leg(leg);
+    }
+    let rows = Rows::of(&scenario.journal);
+    let row = &rows.transfers[&id];
+    assert_eq!((row.status, row.legs_sent), (TransferStatus::Completed, 2));
+    assert_eq!(row.balance_after, Some(750));
+    assert_eq!(rows.statement("user"), [("deposit", 1000), ("transfer_out", 250)]);
+    assert_eq!(rows.statement("other"), [("transfer_in", 250)]);
+    scenario.command(transfer("user", "other", 9_999, "more"));
+    let rows = Rows::of(&scenario.journal);
+    let row = &rows.transfers[&transfer_of("user", "more")];
+    assert_eq!(row.status, TransferStatus::Failed);
+    assert_eq!(row.failure.as_ref().expect("says why").code, "insufficient_funds");
+}
+
+#[test]
+fn wallet_rows_show_status_limits_and_every_fact_of_a_rail() {
+    let mut scenario = Scenario::funded(1000);
+    scenario.operation(limit("user", Some(5), None, Some(2)));
+    scenario.operation(withdraw("user", 300, "w"));
+    scenario.operation(reverse_deposit("user", "seed"));
+    scenario.operation(crate::scenario::reverse_withdrawal("user", "w"));
+    scenario.operation(change("user", OperationBody::FreezeWallet));
+    let rows = Rows::of(&scenario.journal);
+    let wallet = &rows.wallets[&wallet_of("user")];
+    assert_eq!(wallet.status, WalletStatus::Frozen);
+    assert_eq!((wallet.limits.per_payment, wallet.limits.in_flight), (Some(5), Some(2)));
+    assert_eq!(
+        rows.statement("user"),
+        [
+            ("deposit", 1000),
+            ("withdrawal", 300),
+            ("deposit_reversal", 1000),
+            ("withdrawal_reversal", 300),
+        ]
+    );
+    assert!(rows.deposits.values().all(|row| row.reversed_at.is_some()));
+    assert!(rows.withdrawals.values().all(|row| row.reversed_at.is_some()));
+    let kinds = rows.movements.iter().filter_map(|row| row.line.as_ref().map(|line| line.kind));
+    assert!(kinds.into_iter().any(|kind| matches!(kind, StatementKind::Withdrawal(_))));
+    scenario.operation(change("user", OperationBody::UnfreezeWallet));
+    scenario.operation(change("user", OperationBody::CloseWallet));
+    scenario.deposit("user", 5, "late");
+    let rows = Rows::of(&scenario.journal);
+    assert_eq!(rows.wallets[&wallet_of("user")].status, WalletStatus::Closed);
+    assert_eq!((rows.suspense.len(), rows.suspense[0].money.amount().minor()), (1, 5));
 }

@@ -1,6 +1,6 @@
 //! Reduces an entry to the row that it adds to the timeline of a payment.
 
-use schemas::entry::{Entry, InputBody, Source};
+use schemas::entry::{Entry, InputBody, Source, TimerChange};
 use schemas::event::{Event, Hold};
 use schemas::inputs::{Envelope, GatewayResult};
 use schemas::read_model::PaymentRow;
@@ -9,7 +9,7 @@ use schemas::timeline::{RequestInput, ResultInput, TimelineEvent, TimelineInput,
 use schemas::{Money, PaymentId, Position};
 
 use crate::ledger::payment_of;
-use crate::payment::timer_subject;
+use crate::timer::TimerSubject;
 
 /// The row of an entry with events about this payment, whose row stood like `before`. None for an
 /// input that has no events, ever.
@@ -24,10 +24,20 @@ pub(super) fn row(
         Event::AttemptStarted(event) => Some(event.number),
         _ => None,
     });
-    let timer = entry
-        .timers
-        .iter()
-        .find(|change| timer_subject(&change.timer_id).is_some_and(|(payment, _)| payment == id));
+    let set = |change: &TimerChange| {
+        let setting = TimerSetting { generation: change.generation, due: change.due };
+        TimerSubject::of(&change.timer_id).map(|(subject, _)| (subject, setting))
+    };
+    let timer =
+        entry.timers.iter().filter_map(set).find_map(|(subject, setting)| {
+            (subject == TimerSubject::Payment(id)).then_some(setting)
+        });
+    // An entry that is about a payment is about at most one of its refunds.
+    let refund_timer =
+        entry.timers.iter().filter_map(set).find_map(|(subject, setting)| match subject {
+            TimerSubject::Refund(refund) => Some((refund, setting)),
+            TimerSubject::Payment(_) | TimerSubject::Transfer(_) => None,
+        });
     Some(TimelineRow {
         position,
         previous: before.map(|row| row.position.offset),
@@ -37,7 +47,8 @@ pub(super) fn row(
         correlation_id: entry.correlation_id().to_owned(),
         attempt: started.unwrap_or_else(|| before.map_or(0, |row| row.attempts)),
         events: of_payment().filter_map(event).collect(),
-        timer: timer.map(|change| TimerSetting { generation: change.generation, due: change.due }),
+        timer,
+        refund_timer,
     })
 }
 
@@ -58,7 +69,7 @@ fn input(entry: &Entry) -> Option<TimelineInput> {
         InputBody::GatewayResult(result) => {
             Some(TimelineInput::GatewayResult(Box::new(answer(offset, result))))
         }
-        InputBody::TimerFired {} | InputBody::Unreadable(_) => None,
+        InputBody::TransferLeg(_) | InputBody::TimerFired {} | InputBody::Unreadable(_) => None,
     }
 }
 
@@ -72,6 +83,7 @@ fn answer(offset: i64, result: &GatewayResult) -> ResultInput {
         offset,
         operation_seq: result.operation_seq,
         operation: result.operation,
+        operation_id: result.operation_id,
         outcome: result.outcome.clone(),
         evidence: result.evidence.clone(),
         observed_at: result.observed_at,
@@ -96,12 +108,14 @@ fn event(event: &Event) -> Option<TimelineEvent> {
             gateway: event.gateway.clone(),
         },
         Event::GatewayOperationRequested(event) => TimelineEvent::GatewayOperationRequested {
+            refund_id: event.refund.as_ref().map(|refund| refund.refund_id),
             operation_seq: event.operation_seq,
             operation: event.operation,
             not_after: event.not_after,
             conclusive_after: event.conclusive_after,
         },
         Event::GatewayOperationAnswered(event) => TimelineEvent::GatewayOperationAnswered {
+            operation_id: event.operation_id,
             operation_seq: event.operation_seq,
             proof: event.proof,
         },
@@ -124,6 +138,67 @@ fn event(event: &Event) -> Option<TimelineEvent> {
             code: event.code.clone(),
             detail: event.detail.clone(),
         },
-        Event::WalletOpened(_) | Event::DepositRecorded(_) => return None,
+        Event::AttemptAbandoned(event) => TimelineEvent::AttemptAbandoned {
+            operation_id: event.operation_id,
+            reason: event.reason.clone(),
+        },
+        Event::PaymentReviewRequested(event) => {
+            TimelineEvent::PaymentReviewRequested { reason: event.reason.clone() }
+        }
+        Event::PaymentResolved(event) => TimelineEvent::PaymentResolved {
+            outcome: event.outcome,
+            amount: event.amount,
+            actor: event.actor.clone(),
+        },
+        Event::CancelRequested(_) => TimelineEvent::CancelRequested,
+        Event::PaymentCancelled(_) => TimelineEvent::PaymentCancelled,
+        Event::SuspenseBooked(event) => TimelineEvent::SuspenseBooked {
+            side: event.side,
+            money: Money::new(event.amount, event.currency),
+            code: event.code.clone(),
+            detail: event.detail.clone(),
+        },
+        _ => return refund_event(event),
+    })
+}
+
+fn refund_event(event: &Event) -> Option<TimelineEvent> {
+    Some(match event {
+        Event::RefundRequested(event) => TimelineEvent::RefundRequested {
+            refund_id: event.refund_id,
+            gateway: event.gateway.clone(),
+            money: Money::new(event.amount, event.currency),
+            cause: event.cause,
+            destination: event.destination,
+        },
+        Event::RefundResendScheduled(event) => TimelineEvent::RefundResendScheduled {
+            refund_id: event.refund_id,
+            reason: event.reason.clone(),
+            due: event.due,
+        },
+        Event::RefundInDoubt(event) => TimelineEvent::RefundInDoubt {
+            refund_id: event.refund_id,
+            reason: event.reason.clone(),
+        },
+        Event::RefundReviewRequested(event) => TimelineEvent::RefundReviewRequested {
+            refund_id: event.refund_id,
+            reason: event.reason.clone(),
+        },
+        Event::RefundResolved(event) => TimelineEvent::RefundResolved {
+            refund_id: event.refund_id,
+            outcome: event.outcome,
+            actor: event.actor.clone(),
+        },
+        Event::RefundSucceeded(event) => TimelineEvent::RefundSucceeded {
+            refund_id: event.refund_id,
+            gateway_reference: event.gateway_reference.clone(),
+            amount: event.amount,
+        },
+        Event::RefundFailed(event) => TimelineEvent::RefundFailed {
+            refund_id: event.refund_id,
+            code: event.code.clone(),
+            message: event.message.clone(),
+        },
+        _ => return None,
     })
 }

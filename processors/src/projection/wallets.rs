@@ -1,63 +1,70 @@
-//! Folds events and balances into wallet rows, deposits and statement lines.
+//! Folds events and balances into wallet rows and statement lines.
 
-use schemas::account::{Account, Layer, Posting};
+use schemas::account::{Account, Balances, Layer, Posting};
 use schemas::entry::Entry;
 use schemas::event::Event;
-use schemas::read_model::{DepositRow, StatementKind, StatementLine, WalletMovement, WalletRow};
-use schemas::{Amount, Money, Position, WalletId};
+use schemas::read_model::{
+    StatementKind, StatementLine, WalletLimits, WalletMovement, WalletRow, WalletStatus,
+};
+use schemas::{Amount, Position, WalletId};
 
-use super::{ReadRows, RowChanges};
+use super::{ReadRows, RowChanges, missing};
 use crate::state::StateError;
 
 pub(super) fn fold_event(
+    rows: &dyn ReadRows,
     changes: &mut RowChanges,
     event: &Event,
     entry: &Entry,
     position: Position,
-) {
-    match event {
-        Event::WalletOpened(opened) => changes.wallets.push(WalletRow {
+) -> Result<(), StateError> {
+    if let Event::WalletOpened(opened) = event {
+        changes.wallets.push(WalletRow {
             id: opened.wallet_id,
             user_id: opened.user_id.clone(),
             currency: opened.currency,
             label: opened.label.clone(),
-            balances: schemas::account::Balances::default(),
+            status: WalletStatus::Active,
+            limits: WalletLimits::default(),
+            balances: Balances::default(),
             version: 0,
             created_at: entry.at,
             updated_at: entry.at,
             position,
-        }),
-        Event::DepositRecorded(event) => changes.deposits.push(DepositRow {
-            id: event.deposit_id,
-            wallet_id: event.wallet_id,
-            money: Money::new(event.amount, event.currency),
-            rail: event.rail.clone(),
-            reference: event.reference.clone(),
-            balance_after: balance_after(entry, event.wallet_id),
-            fingerprint: event.fingerprint,
-            correlation_id: entry.correlation_id().to_owned(),
-            created_at: entry.at,
+        });
+        // So that whoever asks for the numbers at a time finds that there were none before.
+        changes.movements.push(WalletMovement {
+            wallet_id: opened.wallet_id,
             position,
-        }),
-        Event::PaymentRequested(_)
-        | Event::HoldPlaced(_)
-        | Event::HoldPosted(_)
-        | Event::HoldVoided(_)
-        | Event::AttemptStarted(_)
-        | Event::GatewayOperationRequested(_)
-        | Event::GatewayOperationAnswered(_)
-        | Event::ResendScheduled(_)
-        | Event::PaymentInDoubt(_)
-        | Event::PaymentCompleted(_)
-        | Event::PaymentFailed(_)
-        | Event::DiscrepancyRecorded(_) => {}
+            at: entry.at,
+            balances: Balances::default(),
+            line: None,
+        });
     }
+    let status = match event {
+        Event::WalletFrozen(event) => Some((event.wallet_id, WalletStatus::Frozen)),
+        Event::WalletUnfrozen(event) => Some((event.wallet_id, WalletStatus::Active)),
+        Event::WalletClosed(event) => Some((event.wallet_id, WalletStatus::Closed)),
+        _ => None,
+    };
+    if let Some((id, status)) = status {
+        let row = WalletRow { status, ..row_of(rows, id)? };
+        changes.wallets.push(WalletRow { updated_at: entry.at, position, ..row });
+    }
+    if let Event::LimitsSet(event) = event {
+        let limits = WalletLimits {
+            per_payment: event.per_payment,
+            per_day: event.per_day,
+            in_flight: event.in_flight,
+        };
+        let row = WalletRow { limits, ..row_of(rows, event.wallet_id)? };
+        changes.wallets.push(WalletRow { updated_at: entry.at, position, ..row });
+    }
+    Ok(())
 }
 
-fn balance_after(entry: &Entry, wallet: WalletId) -> i64 {
-    let account = Account::Wallet(wallet);
-    let row = entry.balances.iter().find(|row| row.account == account);
-    row.map_or(0, |row| row.balances().posted())
+fn row_of(rows: &dyn ReadRows, id: WalletId) -> Result<WalletRow, StateError> {
+    rows.wallet(id)?.ok_or_else(|| missing(format_args!("wallet {id}")))
 }
 
 pub(super) fn fold_balances(
@@ -71,9 +78,7 @@ pub(super) fn fold_balances(
         let opened = changes.wallets.iter().position(|row| row.id == id);
         let mut row = match opened {
             Some(at) => changes.wallets.swap_remove(at),
-            None => rows
-                .wallet(id)?
-                .ok_or_else(|| StateError::Contradiction(format!("wallet {id} has no row")))?,
+            None => row_of(rows, id)?,
         };
         row.balances = balance.balances();
         row.version = balance.version;
@@ -97,33 +102,46 @@ fn line(changes: &RowChanges, entry: &Entry, wallet: WalletId) -> Option<Stateme
     let moved = |posting: &&Posting| posting.account == account && posting.layer == Layer::Posted;
     let posting = entry.postings.iter().find(moved)?;
     let amount = Amount::try_from(posting.amount).ok()?;
-    let kind = entry.events.iter().find_map(|event| match event {
-        Event::DepositRecorded(event) => Some(StatementKind::Deposit(event.deposit_id)),
-        Event::PaymentCompleted(event) => Some(StatementKind::Payment(event.payment_id)),
-        Event::WalletOpened(_)
-        | Event::PaymentRequested(_)
-        | Event::HoldPlaced(_)
-        | Event::HoldPosted(_)
-        | Event::HoldVoided(_)
-        | Event::AttemptStarted(_)
-        | Event::GatewayOperationRequested(_)
-        | Event::GatewayOperationAnswered(_)
-        | Event::ResendScheduled(_)
-        | Event::PaymentInDoubt(_)
-        | Event::PaymentFailed(_)
-        | Event::DiscrepancyRecorded(_) => None,
-    })?;
-    let payment = match kind {
-        StatementKind::Payment(id) => changes.payments.iter().find(|row| row.id == id),
-        StatementKind::Deposit(_) => None,
+    let kind = entry.events.iter().find_map(kind)?;
+    let (payment, transfer) = match kind {
+        StatementKind::Payment(id) | StatementKind::Refund(id, _) => {
+            (changes.payments.iter().find(|row| row.id == id), None)
+        }
+        StatementKind::TransferOut(id) => (None, changes.transfers.iter().find(|row| row.id == id)),
+        StatementKind::Deposit(_)
+        | StatementKind::Withdrawal(_)
+        | StatementKind::DepositReversal(_)
+        | StatementKind::WithdrawalReversal(_)
+        | StatementKind::TransferIn(_) => (None, None),
     };
+    let description = match (payment, transfer) {
+        (Some(row), _) => row.description.clone(),
+        (None, Some(row)) => row.description.clone(),
+        (None, None) => None,
+    };
+    let known = payment.map(|row| &row.correlation_id);
+    let known = known.or_else(|| transfer.map(|row| &row.correlation_id));
     Some(StatementLine {
         kind,
         side: posting.side,
         amount,
         currency: posting.currency,
-        description: payment.and_then(|row| row.description.clone()),
-        correlation_id: payment
-            .map_or_else(|| entry.correlation_id().to_owned(), |row| row.correlation_id.clone()),
+        description,
+        correlation_id: known.map_or_else(|| entry.correlation_id().to_owned(), Clone::clone),
+    })
+}
+
+/// What moved posted money of a wallet, if the event says so.
+fn kind(event: &Event) -> Option<StatementKind> {
+    Some(match event {
+        Event::DepositRecorded(event) => StatementKind::Deposit(event.deposit_id),
+        Event::WithdrawalRecorded(event) => StatementKind::Withdrawal(event.withdrawal_id),
+        Event::DepositReversed(event) => StatementKind::DepositReversal(event.deposit_id),
+        Event::WithdrawalReversed(event) => StatementKind::WithdrawalReversal(event.withdrawal_id),
+        Event::PaymentCompleted(event) => StatementKind::Payment(event.payment_id),
+        Event::RefundSucceeded(event) => StatementKind::Refund(event.payment_id, event.refund_id),
+        Event::TransferCredited(event) => StatementKind::TransferIn(event.transfer_id),
+        Event::TransferCompleted(event) => StatementKind::TransferOut(event.transfer_id),
+        _ => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! Wallets: opening them and recording what arrives on external rails.
+//! Wallets: opening, freezing, bounding and closing them.
 
 pub(crate) mod decide;
 pub(crate) mod evolve;
@@ -6,4 +6,5 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use state::Wallet;
+pub(crate) use state::day_of;
+pub use state::{Bounds, Wallet};

@@ -96,8 +96,8 @@ fn unreadable(wallet: &Wallet, shards: &Shards) -> Vec<Row> {
         row("half a command", truncated, "not a Command"),
         row("a command and more", trailing, "left over"),
         row("an operation among commands", of_another_kind(wallet, shards), ""),
-        row("a transfer", raw(Topic::Transfers, Some(b"x")), "no inputs yet"),
-        row("a tombstone of transfers", raw(Topic::Transfers, None), "no inputs yet"),
+        row("text among transfers", raw(Topic::Transfers, Some(b"x")), "wire format"),
+        row("a tombstone of transfers", raw(Topic::Transfers, None), "no value"),
     ]
 }
 
@@ -139,7 +139,9 @@ fn deposit(wallet: &Wallet) -> Operation {
 
 /// A result of something that was never asked of a gateway.
 fn unasked(wallet: &Wallet) -> GatewayResult {
-    let CommandBody::Pay(pay) = command(wallet, 100, "never sent").body;
+    let CommandBody::Pay(pay) = command(wallet, 100, "never sent").body else {
+        panic!("not a payment");
+    };
     let payment_id: PaymentId = pay.payment_id.parse().expect("an id");
     GatewayResult {
         wallet_id: wallet.id.parse().expect("an id"),
@@ -152,6 +154,7 @@ fn unasked(wallet: &Wallet) -> GatewayResult {
         evidence: None,
         observed_at: Timestamp::from_millis(0),
         correlation_id: String::new(),
+        notification_id: String::new(),
     }
 }
 
@@ -297,7 +300,7 @@ async fn odd(installation: &Installation, producer: &Producer, wallet: &Wallet) 
 /// Both ways in still work: the topic, and HTTP.
 async fn goes_on(caller: &Caller, producer: &Producer, wallet: &Wallet) {
     let good = command(wallet, 2_000, "straight to the topic");
-    let CommandBody::Pay(pay) = &good.body;
+    let CommandBody::Pay(pay) = &good.body else { panic!("not a payment") };
     let record = RawRecord::well_formed(Shards::of(wallet).right, &wallet.id, &good);
     producer.send(&record).await;
     let path = format!("/api/v1/payments/{}", pay.payment_id);

@@ -6,7 +6,7 @@ use tests::caller::new_key;
 use tests::executable::holdfast;
 use tests::installation::{Installation, new_port};
 
-const SUBCOMMANDS: [&str; 10] = [
+const SUBCOMMANDS: [&str; 12] = [
     "dev",
     "run",
     "gateway-sim",
@@ -14,6 +14,8 @@ const SUBCOMMANDS: [&str; 10] = [
     "topics",
     "audit",
     "journal",
+    "explain",
+    "dead-letters",
     "load",
     "config",
     "status",

@@ -80,12 +80,47 @@ async fn a_gateway_in_process_keeps_a_ground_truth_that_the_audit_believes() {
     assert_eq!(installation.charges().await, [], "the simulator beside it was not asked");
 }
 
+/// A day of everything: what is refused, what is in doubt for a while, refunds, transfers, and a
+/// gateway that is away in the middle. Nothing is stuck afterwards, and the audit is content.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_of_everything_ends_with_nothing_stuck() {
+    let installation = Installation::start("load-mixed").await;
+    let gateway = installation.gateway_url();
+    let arguments = [
+        "--mix=completed=80,insufficient=10,decline=5,timeout_after_charge=3,error_after_charge=2",
+        "--refunds=10",
+        "--transfers=10",
+        "--outage=6",
+        "--rate=30",
+        "--seconds=24",
+        "--gateway-url",
+        &gateway,
+    ];
+    let report = report_of(&installation, &arguments).await;
+    for name in ["lost", "lost_in_warm_up", "not_sent_in_time", "unanswered"] {
+        assert_eq!(report[name].as_u64(), Some(0), "{name}: {report:#}");
+    }
+    for kind in ["refunds", "transfers"] {
+        let outcomes = &report["companions"][kind];
+        assert!(outcomes["sent"].as_u64() > Some(0), "{kind}: {report:#}");
+        assert_eq!(outcomes["completed"], outcomes["sent"], "{kind}: {report:#}");
+        assert_eq!(outcomes["unfinished"].as_u64(), Some(0), "{kind}: {report:#}");
+    }
+    assert_eq!(report["errors"], serde_json::json!({}), "{report:#}");
+    assert_eq!(report["audit"]["clean"], true, "{report:#}");
+    assert_eq!(report["audit"]["ground_truth"], true, "{report:#}");
+    let totals = installation.assert_clean_audit().await.totals;
+    assert_eq!(totals.open_holds, 0, "{totals:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_cannot_be_made_says_why() {
     let rows = [
         (&["--mix=happy=1"][..], "none of the outcomes"),
         (&["--amount=4031"], "use --mix"),
         (&["--rate=0"], "--rate is"),
+        (&["--transfers=1", "--wallets=1"], "needs two --wallets"),
+        (&["--outage=5", "--find-max"], "--find-max goes without"),
         (&["--state-dir=/nonexistent"], "nothing runs in /nonexistent"),
         (
             &["--kafka-bootstrap-servers=127.0.0.1:1", "--url=https://127.0.0.1:1"],

@@ -60,7 +60,7 @@ async fn what_was_done_is_counted_once_on_both_ports() {
         r#"http_requests_total{endpoint="none",method="GET",status="404"} 1"#,
         r#"holdfast_shard_state{shard="1",state="running"} 1"#,
         "holdfast_gateway_operations_outstanding 0",
-        "holdfast_gateway_calls_under_way 0",
+        r#"holdfast_gateway_calls_under_way{gateway="simulator"} 0"#,
     ];
     let on_api = until_shown(&caller, &shown).await;
     let alone = Caller::new(format!("http://{address}"));

@@ -167,7 +167,7 @@ async fn a_command_that_is_handled_too_late_fails_and_holds_nothing() {
     let producer = Producer::of(&installation);
     let mut late = command(&wallet, 1_000, "too late");
     late.envelope.deadline = Some(Timestamp::from_millis(1));
-    let CommandBody::Pay(body) = &late.body;
+    let CommandBody::Pay(body) = &late.body else { panic!("not a payment") };
     let record = RawRecord::well_formed(Shards::of(&wallet).right, &wallet.id, &late);
     producer.send(&record).await;
     let shown = caller.settled(&body.payment_id).await;

@@ -97,7 +97,9 @@ async fn a_later_start_needs_no_registry_and_only_foreign_schemas_wait_for_it() 
     assert_eq!(behind.text("status"), "accepted", "it waits behind a record that waits");
     assert_eq!(caller.settled(slow.payment_id()).await["status"], "completed", "results go on");
     caller.pay(&elsewhere, 1_000, &new_key()).await.expect(201);
-    let schemas::inputs::CommandBody::Pay(pay) = &foreign.body;
+    let schemas::inputs::CommandBody::Pay(pay) = &foreign.body else {
+        panic!("a request to pay was asked for")
+    };
     caller.get(&format!("/api/v1/payments/{}", pay.payment_id)).await.expect(404);
 
     detour.open();

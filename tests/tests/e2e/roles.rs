@@ -179,7 +179,11 @@ async fn one_ends_with_the_reason(first: &mut Process, second: &mut Process) {
     };
     let (loser, winner) = if is_first { (first, second) } else { (second, first) };
     assert_ended_for_the_rival(&end, &loser.log());
-    if settled(winner).await == Standing::Ended {
+    // Until it would have noticed a fence, being there says nothing.
+    tokio::time::sleep(FENCE_NOTICED).await;
+    if winner.is_running() {
+        winner.ready().await;
+    } else {
         let end = winner.ended().await;
         assert_ended_for_the_rival(&end, &winner.log());
         winner.run().await;
@@ -190,24 +194,6 @@ fn assert_ended_for_the_rival(end: &str, log: &str) {
     assert_eq!(end, "exit code 1", "{log}");
     assert!(log.contains("another process runs the same shards"), "{log}");
     assert!(log.contains("--shards"), "{log}");
-}
-
-/// How a process stands when nobody disturbs it any more.
-#[derive(Debug, PartialEq, Eq)]
-enum Standing {
-    Ready,
-    Ended,
-}
-
-/// A process that was fenced says so within [`FENCE_NOTICED`]; only after that its word counts.
-async fn settled(process: &Process) -> Standing {
-    tokio::time::sleep(FENCE_NOTICED).await;
-    if process.is_running() {
-        process.ready().await;
-        Standing::Ready
-    } else {
-        Standing::Ended
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,7 +159,18 @@ async fn check_health(installation: &Installation, caller: &Caller) {
     let names: Vec<_> = components.iter().map(|part| part["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["log", "schemas", "shards", "views", "gateway-follower", "gateways", "memory", "entries"],
+        [
+            "log",
+            "schemas",
+            "shards",
+            "transfer-follower",
+            "dead-letter-follower",
+            "views",
+            "gateway-follower",
+            "gateways",
+            "memory",
+            "entries"
+        ],
         "{components:#?}"
     );
     let is_dated = |part: &Value| part["checked_at"].as_str().is_some_and(|at| at.ends_with('Z'));
@@ -208,7 +219,7 @@ async fn what_is_degraded_is_said_and_keeps_nobody_away() {
     }
     let (code, text) = status(&["--url", &installation.api_url()]).await;
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("simulator does not answer"), "{text}");
+    assert!(text.contains("simulator: does not answer"), "{text}");
     let (code, _) = status(&["--url", &nobody]).await;
     assert_eq!(code, 2);
 }

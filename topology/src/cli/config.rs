@@ -7,6 +7,8 @@ use anyhow::Context;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
+use connectors::gateway::table::GatewayTable;
+use schemas::{Amount, GatewayName};
 
 use crate::logging::LoggingSettings;
 use crate::settings::RunSettings;
@@ -69,9 +71,47 @@ pub fn config(arguments: &ConfigArguments) -> anyhow::Result<()> {
         Some([variable, value, source.to_owned()])
     });
     print_rows(rows.collect());
+    println!("{}", gateways_text(&*settings.run.gateways()?));
     settings.run.policy().context("the settings contradict each other")?;
     settings.run.shards().context("the settings contradict each other")?;
     Ok(())
+}
+
+/// The table of gateways, secrets by reference.
+fn gateways_text(table: &GatewayTable) -> String {
+    let mut text = String::from("# gateways");
+    let none = || "none".to_owned();
+    for row in table.gateways() {
+        let kind = serde_json::to_value(row.kind).expect("a word");
+        let base = row.base_url.as_deref().unwrap_or("its own place");
+        let key = row.credentials.as_ref().map_or_else(none, ToString::to_string);
+        let secrets: Vec<_> = row.webhook_secrets.iter().map(ToString::to_string).collect();
+        let secrets = if secrets.is_empty() { none() } else { secrets.join(", ") };
+        write!(
+            text,
+            "\n#   {}: {}, at {base}; key in: {key}; notifications signed with: {secrets}; \
+             {} calls at once, {} ms each; keys kept {} h",
+            row.name,
+            kind.as_str().unwrap_or_default(),
+            row.concurrency,
+            row.call_timeout_ms,
+            row.key_retention_hours,
+        )
+        .expect("a string takes all");
+    }
+    for route in table.routes() {
+        let names: Vec<_> = route.gateways.iter().map(GatewayName::as_str).collect();
+        let bound = |amount: Option<Amount>| {
+            amount.map_or_else(|| "…".to_owned(), |it| it.minor().to_string())
+        };
+        let currencies = route.currencies.as_ref().map_or_else(
+            || "every currency".to_owned(),
+            |all| all.iter().map(|currency| currency.code()).collect::<Vec<_>>().join(", "),
+        );
+        let (from, to, names) = (bound(route.from), bound(route.to), names.join(", then "));
+        write!(text, "\n#   {currencies}, {from} to {to}: {names}").expect("a string takes all");
+    }
+    text
 }
 
 fn print_rows(rows: Vec<[String; 3]>) {

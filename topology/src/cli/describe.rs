@@ -41,8 +41,12 @@ pub enum Schema {
     Operation,
     /// Of topic `gateway-results`.
     GatewayResult,
+    /// Of topic `transfers`.
+    TransferLeg,
     /// Of topic `journal`.
     Entry,
+    /// Of topic `dead-letters`.
+    DeadLetter,
 }
 
 /// Prints the topology or a schema.
@@ -55,7 +59,9 @@ pub fn describe(arguments: &DescribeArguments) -> anyhow::Result<()> {
             Schema::Command => RecordKind::Command,
             Schema::Operation => RecordKind::Operation,
             Schema::GatewayResult => RecordKind::GatewayResult,
+            Schema::TransferLeg => RecordKind::TransferLeg,
             Schema::Entry => RecordKind::Entry,
+            Schema::DeadLetter => RecordKind::DeadLetter,
         };
         println!("{}", kind.schema().json().trim_end());
         return Ok(());

@@ -54,6 +54,10 @@ pub struct DevArguments {
     #[arg(long, value_name = "PORT", default_value_t = 8090)]
     pub gateway_port: u16,
 
+    /// The gateway simulator notifies the application of every charge and refund.
+    #[arg(long)]
+    pub notifications: bool,
+
     /// Run in the background; return when everything is ready.
     #[arg(long, group = "action")]
     pub detach: bool,

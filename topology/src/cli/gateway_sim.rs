@@ -7,9 +7,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use connectors::gateway::secret::SecretReference;
 use connectors::gateway::simulator::behaviour::Behaviour;
 use connectors::gateway::simulator::{Pace, Simulator, SimulatorOptions, magic};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::settings::secret_reference;
 
 /// Run the gateway simulator: a payment provider over real HTTP that misbehaves on request.
 #[derive(Debug, Clone, Args)]
@@ -33,6 +36,15 @@ pub struct GatewaySimArguments {
     /// `{"latency": {"fixed_ms": 20}, "percent": {"timeout_after_charging": 1}}`.
     #[arg(long, value_name = "JSON")]
     pub behaviour: Option<Behaviour>,
+
+    /// Where it sends a notification of every charge and refund, unless the behaviour says
+    /// otherwise: `http://127.0.0.1:8080/api/v1/gateways/simulator/notifications`.
+    #[arg(long, value_name = "URL", requires = "notify_secret")]
+    pub notify_url: Option<String>,
+
+    /// Where the secret is that they are signed with: `env:NAME` or `file:PATH`.
+    #[arg(long, value_name = "PLACE", value_parser = secret_reference, requires = "notify_url")]
+    pub notify_secret: Option<SecretReference>,
 }
 
 /// Runs the simulator until SIGINT or SIGTERM, then stops gracefully.
@@ -42,11 +54,16 @@ pub struct GatewaySimArguments {
 pub async fn gateway_sim(arguments: GatewaySimArguments) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
-    let GatewaySimArguments { listen, state_dir, seed, behaviour } = arguments;
+    let GatewaySimArguments { listen, state_dir, seed, behaviour, notify_url, notify_secret } =
+        arguments;
     let mut behaviour = behaviour.unwrap_or_default();
     // A seed in the behaviour is a seed as well; 0 is what stands there for none.
     if let Some(seed) = seed.or_else(|| (behaviour.seed == 0).then(rand::random)) {
         behaviour.seed = seed;
+    }
+    if let (Some(url), Some(secret)) = (notify_url, notify_secret) {
+        let secret = secret.read().context("the secret of the notifications")?;
+        behaviour = behaviour.telling(&url, &secret).context("--notify-url")?;
     }
     let options = SimulatorOptions { listen, state_dir, pace: Pace::default(), behaviour };
     let simulator = Simulator::bind(options).await?;

@@ -26,12 +26,14 @@ use crate::settings::key_value;
 
 mod arrivals;
 mod clients;
+mod companions;
 mod handover;
 mod journal_watch;
 mod latency;
 mod live;
 mod measured;
 mod mix;
+mod outage;
 mod over_http;
 mod over_kafka;
 mod payers;
@@ -48,6 +50,7 @@ mod target;
 mod verdict;
 
 use clients::Clients;
+use companions::Shares;
 use measured::Measured;
 use mix::Mix;
 use over_http::ApiAddress;
@@ -156,6 +159,21 @@ pub struct LoadArguments {
     )]
     pub mix: String,
 
+    /// Refund this share of the payments that complete, in percent; every other one only in part.
+    /// The commands go straight to the log.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Payments")]
+    pub refunds: f64,
+
+    /// So many transfers between the wallets for each hundred payments, straight to the log.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, help_heading = "Payments")]
+    pub transfers: f64,
+
+    /// The gateway simulator is away for so long, in the middle of what is counted: it refuses
+    /// every connection. Give --drain time enough.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, help_heading = "Payments",
+        value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub outage: u64,
+
     /// The amount of a payment that completes, in minor units of USD.
     #[arg(long, value_name = "MINOR", default_value_t = 100, help_heading = "Payments",
         value_parser = clap::value_parser!(i64).range(1..=MAX_AMOUNT))]
@@ -231,6 +249,8 @@ Examples:
       a longer one, with some wallets busier than others
   holdfast load --mix completed=85,insufficient=5,decline=5,timeout_after_charge=5
       a day like any other
+  holdfast load --refunds 2 --transfers 5 --outage 60 --seconds 600 --drain 180
+      one with refunds, transfers and a gateway that is away for a minute
   holdfast load --via kafka --rate 10000
       straight to the log: what the ledger can do
   holdfast load --hot-wallet 100 --rate 3000
@@ -283,7 +303,7 @@ async fn made(arguments: &LoadArguments) -> anyhow::Result<(String, bool)> {
         find_max(arguments, &ground, &plan, &mut progress).await?
     } else {
         let measured = ground.run(&plan, &mut progress).await?;
-        let reasons = verdict::reasons(&measured, &plan.mix);
+        let reasons = verdict::reasons(&measured, &plan);
         Found { measured, reasons, highest_rate: None, steps: Vec::new() }
     };
     let audited = if arguments.no_audit { None } else { Some(audited(&target).await?) };
@@ -306,6 +326,14 @@ fn plan(arguments: &LoadArguments) -> anyhow::Result<Plan> {
     ensure!((0.01..=200_000.0).contains(&rate), "--rate is 0.01 to 200000 payments per second");
     ensure!((0.0..=10.0).contains(&zipf), "--zipf is 0 to 10");
     ensure!((0.0..=100.0).contains(&hot_wallet), "--hot-wallet is 0 to 100 percent");
+    let LoadArguments { refunds, transfers, outage, .. } = *arguments;
+    ensure!((0.0..=100.0).contains(&refunds), "--refunds is 0 to 100 percent");
+    ensure!((0.0..=100.0).contains(&transfers), "--transfers is 0 to 100 percent");
+    ensure!(transfers <= 0.0 || arguments.wallets > 1, "--transfers needs two --wallets");
+    let companions = Shares { refunds: refunds / 100.0, transfers: transfers / 100.0 };
+    let is_plain = companions.is_none() && outage == 0;
+    ensure!(is_plain || !arguments.find_max, "--find-max goes without refunds, transfers, outage");
+    ensure!(outage <= seconds, "--outage is longer than --seconds");
     ensure!(MagicAmount::of(arguments.amount).is_none(), "that --amount misbehaves: use --mix");
     #[expect(clippy::cast_precision_loss, reason = "seconds of a day")]
     let count = rate * (seconds + warm_up) as f64;
@@ -322,6 +350,8 @@ fn plan(arguments: &LoadArguments) -> anyhow::Result<Plan> {
         mix: arguments.mix.parse::<Mix>()?,
         amount: arguments.amount,
         max_in_flight,
+        companions,
+        outage: (outage > 0).then(|| Duration::from_secs(outage)),
     })
 }
 
@@ -338,6 +368,9 @@ fn asked(arguments: &LoadArguments) -> Asked {
         zipf: arguments.zipf,
         hot_wallet: arguments.hot_wallet,
         mix: arguments.mix.clone(),
+        refunds: arguments.refunds,
+        transfers: arguments.transfers,
+        outage: arguments.outage,
     }
 }
 
@@ -362,6 +395,7 @@ async fn prepare(arguments: &LoadArguments, target: &Target) -> anyhow::Result<G
         payers: Arc::new(payers),
         participants: processes::participants(&arguments.pids, &target.state_directory, &ports),
         drain: Duration::from_secs(arguments.drain),
+        gateway_urls: target.gateway_urls.clone(),
         interrupts,
     })
 }
@@ -413,7 +447,7 @@ async fn find_max(
         let max_in_flight = plan.max_in_flight.min(backlog.max(100));
         let step = Plan { rate, max_in_flight, ..plan.clone() };
         let measured = ground.run(&step, progress).await?;
-        let mut reasons = verdict::reasons(&measured, &plan.mix);
+        let mut reasons = verdict::reasons(&measured, plan);
         let p95 = measured.terminal_ms.p95;
         if p95 > arguments.target_p95_ms {
             reasons.push(format!("terminal p95 {p95:.1} ms"));

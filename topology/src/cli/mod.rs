@@ -2,8 +2,10 @@
 
 pub mod audit;
 pub mod config;
+pub mod dead_letters;
 pub mod describe;
 pub mod dev;
+pub mod explain;
 pub mod gateway_sim;
 pub mod journal;
 pub mod load;

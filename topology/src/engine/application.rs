@@ -56,6 +56,10 @@ pub trait Application: Send + Sync + 'static {
     /// [`StateError::Contradiction`] when an assertion does not hold.
     fn evolve(&self, state: &mut dyn WriteState, entry: &Self::Entry) -> Result<(), StateError>;
 
+    /// A shard was taken over, and this is its state before it handles anything. For who wants to
+    /// know; nothing depends on it.
+    fn taken_over(&self, _partition: Partition, _state: &dyn ReadState) {}
+
     /// What the engine needs to know of an entry.
     fn header(&self, entry: &Self::Entry) -> EntryHeader;
 

@@ -69,6 +69,11 @@ impl<E> Follower<E> {
     pub fn blocking_next(&mut self) -> Option<TailBatch<E>> {
         self.0.blocking_recv()
     }
+
+    /// Whether the tail has ended: nothing comes after what waits here.
+    pub fn has_ended(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 /// How far the tail is.

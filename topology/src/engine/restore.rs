@@ -62,6 +62,9 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         let timers = TimerQueue::of(&self.parts.store)?;
         self.status.set_head(&head);
         self.status.set_timers(timers.len());
+        let mut nothing = Changes::default();
+        let state = Overlay::new(&self.parts.store, &mut nothing);
+        self.parts.application.taken_over(self.parts.partition, &state);
         self.status.enter(ShardState::Running);
         Ok(Running {
             head,

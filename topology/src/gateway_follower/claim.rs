@@ -8,8 +8,9 @@
 //! What nobody does, the ledger's timers turn into an inquiry, which is asked of the new claimant.
 //!
 //! A claim goes through the topic of results, behind every result of an earlier run: once it is
-//! back, what is still outstanding was not answered. It is the result of no operation (its
-//! `operation_seq` is 0), so the ledger refuses it, and its entry is the claim.
+//! back, what is still outstanding was not answered. It is the answer to no inquiry (its
+//! `operation_seq` is 0), so the ledger refuses it, and its entry is the claim. What a gateway says
+//! unasked has that sequence too, but is of another kind: nobody outside can write a claim.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +26,8 @@ use super::outstanding::Outstanding;
 
 /// No operation of a payment has this sequence: they are counted from 1.
 const CLAIM_SEQ: i32 = 0;
+/// A question, for what is said unasked is a notification.
+const CLAIM_KIND: GatewayOperationKind = GatewayOperationKind::Inquire;
 
 /// A follower: which state directory, and which run of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +70,11 @@ impl Claim {
             payment_id: PaymentId::from_bytes(*self.directory.as_bytes()),
             operation_id: OperationId::from_bytes(*self.run.as_bytes()),
             operation_seq: CLAIM_SEQ,
-            operation: GatewayOperationKind::Inquire,
+            operation: CLAIM_KIND,
             gateway: gateway.clone(),
             outcome: GatewayOutcome::OutcomeUnknown { reason },
             evidence: None,
+            notification_id: String::new(),
             observed_at: now,
             correlation_id: String::new(),
         }
@@ -79,8 +83,9 @@ impl Claim {
     /// The claim that this entry is, if it is one.
     pub fn stated_in(entry: &Entry) -> Option<Self> {
         let InputBody::GatewayResult(result) = &entry.input.body else { return None };
-        let is_claim =
-            result.operation_seq == CLAIM_SEQ && entry.decision.verdict == Verdict::Refused;
+        let is_claim = result.operation_seq == CLAIM_SEQ
+            && result.operation == CLAIM_KIND
+            && entry.decision.verdict == Verdict::Refused;
         is_claim.then(|| Self {
             directory: Uuid::from_bytes(*result.payment_id.as_bytes()),
             run: Uuid::from_bytes(*result.operation_id.as_bytes()),
@@ -89,7 +94,7 @@ impl Claim {
 }
 
 /// The id of no wallet that would be on this shard.
-fn routed_to(shard: Partition, count: PartitionCount) -> WalletId {
+pub fn routed_to(shard: Partition, count: PartitionCount) -> WalletId {
     loop {
         let wallet = WalletId::from_bytes(*Uuid::new_v4().as_bytes());
         if wallet.shard(count) == shard {

@@ -57,6 +57,7 @@ fn asked(number: u8) -> Entry {
         not_after: Timestamp::default(),
         conclusive_after: Timestamp::default(),
         correlation_id: String::new(),
+        refund: None,
     };
     let events = vec![Event::GatewayOperationRequested(request)];
     entry(InputBody::TimerFired {}, Decision::accepted(), events)
@@ -68,6 +69,7 @@ fn answered(number: u8) -> Entry {
         operation_id: operation(number),
         operation_seq: 1,
         proof: Proof::Nothing,
+        refund_id: None,
     })];
     entry(InputBody::TimerFired {}, Decision::accepted(), events)
 }
@@ -214,7 +216,9 @@ fn other_shards_and_other_results_are_no_claims() {
     };
     let refused = Decision::refused("unknown_operation", "");
     assert_eq!(Claim::stated_in(&real(|_| {}, refused.clone())), Some(other));
-    assert_eq!(Claim::stated_in(&real(|result| result.operation_seq = 1, refused)), None);
+    assert_eq!(Claim::stated_in(&real(|result| result.operation_seq = 1, refused.clone())), None);
+    let notified: fn(&mut GatewayResult) = |result| result.operation = GatewayOperationKind::Notify;
+    assert_eq!(Claim::stated_in(&real(notified, refused)), None, "of a payment nobody knows");
     assert_eq!(Claim::stated_in(&real(|_| {}, Decision::accepted())), None);
     assert_eq!(Claim::stated_in(&asked(1)), None);
 }

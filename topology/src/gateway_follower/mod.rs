@@ -4,21 +4,26 @@
 //! its checkpoint on, claims its shards ([`claim`]), and only then calls anything: an operation
 //! that was outstanding by then may have been tried by an earlier run. It tries an operation once;
 //! retries are the ledger's. A gateway that is slow or away makes its own operations wait, never
-//! the journal; what waits is a row ([`waiting`]), what is under way a task ([`bulkhead`]). A
-//! follower whose shard was claimed by another one ends with an error.
+//! the journal and never those of another one: each has a lane ([`lane`]) with its own bulkhead,
+//! breaker and retry budget. What waits is a row ([`waiting`]), what is under way a task
+//! ([`lanes`]). A follower whose shard was claimed by another one ends with an error.
 
 mod answer;
-mod bulkhead;
+mod asked;
 mod checkpoint;
 pub mod claim;
+mod lane;
+mod lanes;
 mod outstanding;
+mod status;
 mod waiting;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use connectors::gateway::breaker::BreakerLimits;
 use connectors::gateway::client::GatewayClient;
-use connectors::gateway::operation::OperationRequest;
 use processors::policy::PlaintextRule;
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
@@ -26,39 +31,62 @@ use schemas::inputs::{GatewayOutcome, GatewayResult};
 use schemas::{Partition, PartitionCount, Sealed};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use answer::{Provenance, may_send, when_too_late, when_tried};
-use bulkhead::Bulkhead;
+use asked::asked;
 pub use checkpoint::Checkpoint;
 use claim::{Claim, Holdings, Meaning};
+use lanes::{Lanes, Place};
 pub use outstanding::Outstanding;
+pub use status::{GatewayBoard, GatewayStatus};
 use waiting::Turn;
 
 use crate::crash_window::{CrashWindow, pass};
 use crate::engine::follower::{Follower, Tailed};
 use crate::hops;
 use crate::log_writer::LogWriter;
-use crate::metrics::CallGauge;
 use crate::takeover::Takeover;
 use crate::views::ViewHead;
 use crate::wall_clock;
 
 /// How often the checkpoint is written: what is folded again after a kill is at most this old.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+/// What a probe may take beyond its call, so that its answer counts.
+const PROBE_GRACE: Duration = Duration::from_secs(1);
 /// The wait before a result that the log did not take is offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(500);
 
-/// What the follower is made of.
-pub struct GatewayFollower {
-    /// The gateway, by its name in the log.
+/// A gateway that the follower calls.
+pub struct ServedGateway {
+    /// Its name in the log.
     pub name: schemas::GatewayName,
     /// Its client.
-    pub gateway: GatewayClient,
+    pub client: GatewayClient,
     /// The longest that one call may take.
     pub call_timeout: Duration,
     /// How many calls may be under way.
     pub concurrency: usize,
+    /// How long operations wait for their turn.
+    pub operation_window: Duration,
+    /// How many of the last calls, in percent, open the breaker when they are ill.
+    pub breaker_percent: u32,
+    /// Where it is shown how they go.
+    pub status: Arc<GatewayStatus>,
+}
+
+impl ServedGateway {
+    fn breaker_limits(&self) -> BreakerLimits {
+        let limits = BreakerLimits::of(self.breaker_percent, self.operation_window);
+        BreakerLimits { probe_time: self.call_timeout + PROBE_GRACE, ..limits }
+    }
+}
+
+/// What the follower is made of.
+pub struct GatewayFollower {
+    /// The gateways, each by its own name.
+    pub gateways: Vec<ServedGateway>,
+    /// The gateway that claims name: any.
+    pub claim_as: schemas::GatewayName,
     /// Whether evidence may stand in the log as plaintext; otherwise it is left out.
     pub plaintext: PlaintextRule,
     /// Who this follower is.
@@ -71,8 +99,6 @@ pub struct GatewayFollower {
     pub missing: watch::Sender<Vec<Partition>>,
     /// Where results go.
     pub log: LogWriter,
-    /// Shows how many calls are under way.
-    pub calls: CallGauge,
     /// Where the checkpoint is kept.
     pub checkpoint_path: PathBuf,
 }
@@ -94,7 +120,7 @@ impl GatewayFollower {
                 is_folded = true;
                 following.claim();
             }
-            following.bulkhead.begin(&following.checkpoint.outstanding);
+            following.lanes.begin(&following.checkpoint.outstanding);
             tokio::select! {
                 batch = follower.next() => {
                     let Some(batch) = batch else { break Ok(()) };
@@ -106,7 +132,7 @@ impl GatewayFollower {
                     // inherited, which claims less.
                     takeover.reached(&batch.reached);
                 }
-                () = following.bulkhead.changed() => {}
+                () = following.lanes.changed() => {}
                 _ = write_at.tick() => following.write(),
             }
         };
@@ -123,7 +149,7 @@ struct Following {
     me: Claim,
     holdings: Holdings,
     missing: watch::Sender<Vec<Partition>>,
-    bulkhead: Bulkhead,
+    lanes: Lanes,
 }
 
 impl Following {
@@ -134,14 +160,14 @@ impl Following {
             me: follower.claim,
             holdings: Holdings::new(follower.claim, &follower.shards),
             missing: follower.missing.clone(),
-            bulkhead: Bulkhead::new(follower),
+            lanes: Lanes::new(follower),
         }
     }
 
     /// The journal is folded: takes the shards over, those that need it by a claim.
     fn claim(&mut self) {
         for shard in self.holdings.folded(&self.checkpoint.outstanding) {
-            self.bulkhead.claim(shard);
+            self.lanes.claim(shard);
         }
         self.missing.send_replace(self.holdings.missing());
     }
@@ -158,7 +184,7 @@ impl Following {
             Some(Meaning::Superseded) => return Err(FollowerError::Superseded { shard }),
             Some(Meaning::TakenOver) => {
                 for request in self.checkpoint.outstanding.asked_of(shard, self.me.directory()) {
-                    self.bulkhead.push(request, Provenance::Inherited, None);
+                    self.lanes.push(request, Provenance::Inherited, None);
                 }
                 tracing::info!(%shard, "A shard's gateway operations are done here.");
                 self.missing.send_replace(self.holdings.missing());
@@ -167,7 +193,7 @@ impl Following {
         }
         if self.holdings.has(shard) {
             for request in requests(&tailed.entry) {
-                self.bulkhead.push(request, Provenance::Fresh, tailed.trace.clone());
+                self.lanes.push(request, Provenance::Fresh, tailed.trace.clone());
             }
         }
         Ok(())
@@ -201,7 +227,7 @@ impl Following {
         } else {
             self.write();
         }
-        self.bulkhead.drain().await;
+        self.lanes.drain().await;
         ended
     }
 }
@@ -243,23 +269,27 @@ fn requests(entry: &Entry) -> impl Iterator<Item = &GatewayOperationRequested> {
 type Answer = (GatewayOutcome, Option<Sealed>);
 
 /// Calls the gateway once, if it still may.
-async fn call(follower: &GatewayFollower, turn: &Turn) -> Answer {
+async fn call(
+    follower: &GatewayFollower,
+    gateway: &ServedGateway,
+    turn: &Turn,
+    place: &mut Place,
+) -> Answer {
     let Turn { request, provenance, trace: _ } = turn;
-    if request.gateway != follower.name {
-        let reason = format!("no gateway {} is configured here", request.gateway);
-        return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
-    }
     // The call's time begins before the look at the clock: a process that is stopped in between
     // finds the time used up when it wakes.
-    let begun = Instant::now();
+    let Some(mut question) = asked(request, Instant::now(), gateway.call_timeout) else {
+        let reason = format!("{:?} is nothing that a gateway is asked", request.operation);
+        return (when_tried(*provenance, GatewayOutcome::NotSent { reason }), None);
+    };
     if !may_send(wall_clock::now(), request.not_after) {
         return (when_too_late(*provenance), None);
     }
     pass(CrashWindow::BeforeCall);
-    let (_call, hop) = (follower.calls.enter(), hops::call(request));
-    let mut asked = operation(request, begun, follower.call_timeout);
-    asked.traceparent = hop.traceparent();
-    let answer = follower.gateway.perform(&asked).await;
+    let hop = hops::call(request);
+    question.traceparent = hop.traceparent();
+    let answer = gateway.client.perform(&question).await;
+    place.heard(answer.health);
     hop.answered(&answer.outcome);
     pass(CrashWindow::AfterCall);
     let evidence = match follower.plaintext {
@@ -283,6 +313,7 @@ async fn report(follower: &GatewayFollower, turn: Turn, (outcome, evidence): Ans
         evidence,
         observed_at: wall_clock::now(),
         correlation_id: request.correlation_id,
+        notification_id: String::new(),
     };
     offer(follower, &result).await;
 }
@@ -300,22 +331,4 @@ async fn offer(follower: &GatewayFollower, result: &GatewayResult) {
     }
     pass(CrashWindow::AfterResult);
     hops::reported(result);
-}
-
-fn operation(
-    request: &GatewayOperationRequested,
-    begun: Instant,
-    call_timeout: Duration,
-) -> OperationRequest {
-    OperationRequest {
-        kind: request.operation.into(),
-        attempt_id: Uuid::from_bytes(*request.operation_id.as_bytes()),
-        payment_id: Uuid::from_bytes(*request.payment_id.as_bytes()),
-        idempotency_key: request.operation_id.to_string(),
-        amount_minor: request.amount.minor(),
-        currency: request.currency.code().to_owned(),
-        traceparent: None,
-        begun,
-        call_timeout,
-    }
 }

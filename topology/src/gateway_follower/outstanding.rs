@@ -44,6 +44,9 @@ impl Outstanding {
             if let Event::PaymentCompleted(completed) = event {
                 self.forget(completed.operation_id);
             }
+            if let Event::RefundSucceeded(succeeded) = event {
+                self.forget(OperationId::refund(succeeded.refund_id));
+            }
         }
     }
 
@@ -56,7 +59,8 @@ impl Outstanding {
         self.operations.remove(&(operation_id, operation_seq));
     }
 
-    /// An attempt has ended: what a claimant that is gone never answered is of no use any more.
+    /// An attempt or a refund has ended: what a claimant that is gone never answered is of no use
+    /// any more.
     fn forget(&mut self, attempt: OperationId) {
         let operations = self.operations.range((attempt, i32::MIN)..=(attempt, i32::MAX));
         for (id, seq) in operations.map(|(key, _)| *key).collect::<Vec<_>>() {

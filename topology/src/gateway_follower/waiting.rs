@@ -40,6 +40,11 @@ impl Waiting {
         self.0.insert(key, (provenance, trace));
     }
 
+    /// How many wait, with those that were answered meanwhile.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -91,6 +96,7 @@ mod tests {
             not_after: Timestamp::from_millis(not_after),
             conclusive_after: Timestamp::from_millis(not_after),
             correlation_id: String::new(),
+            refund: None,
         }
     }
 

@@ -61,17 +61,24 @@ labels! {
     Endpoint "endpoint" "the template of a route, or `none` when no route matched";
     Status "status" "the HTTP status";
     StoreOperation "operation" "`append`, `commit`, `abort`, `restore`, `read`";
-    Retried "operation" "`submit`, `inquire` (at a gateway), `batch` (a Kafka transaction)";
-    Input "input" "`command`, `operation`, `gateway_result`, `timer`, `unreadable`";
+    Retried "operation" "`submit`, `inquire`, `refund`, `inquire_refund` (at a gateway), `batch` \
+        (a Kafka transaction)";
+    Input "input" "`command`, `operation`, `gateway_result`, `transfer_leg`, `timer`, \
+        `unreadable`";
     Verdict "verdict" "`accepted`, `replayed`, `refused`";
-    GatewayOperation "operation" "`submit`, `inquire`";
+    GatewayOperation "operation" "`submit`, `inquire`, `refund`, `inquire_refund`, `notify`, \
+        `notify_refund`";
     Outcome "outcome" "`succeeded`, `declined`, `not_sent`, `expired_unsent`, `unknown`, \
         `not_found`";
     Shard "shard" "the number of a partition";
     State "state" "`created`, `initializing`, `restoring`, `running`, `rebuilding`, `closed`";
     Topic "topic" "an input topic, without prefix and version";
     Phase "phase" "`begin`, `decide`, `commit`, `confirm`, `store`";
-    Follower "follower" "`views`, `gateway`, `metrics`";
+    Follower "follower" "`views`, `gateway`, `metrics`, `transfers`, `dead-letters`";
+    Delivery "outcome" "`appended`, `failed`";
+    TransferStep "step" "`held`, `credited`, `refused`, `completed`, `failed`";
+    Called "gateway" "a configured gateway";
+    Breaker "state" "`closed`, `open`, `half_open`";
     Version "version" "of the executable";
     Build "build" "`debug`, `release`";
 }
@@ -141,6 +148,8 @@ metrics! {
         "Inputs that became entries.";
     Refusals Counter "holdfast_refusals_total" [Reason]
         "Inputs that were refused.";
+    Transfers Counter "holdfast_transfers_total" [TransferStep]
+        "Steps of transfers: `held`, `completed` and `failed` at senders, the others at receivers.";
     Discrepancies Counter "holdfast_discrepancies_total" []
         "Times that a gateway said what does not fit what the ledger knows: a person should look.";
     GatewayResults Counter "holdfast_gateway_results_total" [GatewayOperation Outcome]
@@ -155,8 +164,14 @@ metrics! {
         "Minor units held for payments in doubt.";
     OperationsOutstanding Gauge "holdfast_gateway_operations_outstanding" []
         "Operations asked of gateways and not answered in the journal.";
-    CallsUnderWay Gauge "holdfast_gateway_calls_under_way" []
-        "Calls to gateways under way from this process.";
+    CallsUnderWay Gauge "holdfast_gateway_calls_under_way" [Called]
+        "Calls to a gateway under way from this process.";
+    CallsLimit Gauge "holdfast_gateway_calls_limit" [Called]
+        "Calls to it that may be under way.";
+    OperationsWaiting Gauge "holdfast_gateway_operations_waiting" [Called]
+        "Operations that wait in this process for a place, the breaker or the retry budget.";
+    BreakerState Gauge "holdfast_gateway_breaker_state" [Called Breaker]
+        "1 for the state that the breaker of a gateway is in, else 0.";
     ShardState Gauge "holdfast_shard_state" [Shard State]
         "1 for the state that the shard is in, else 0.";
     InputLag Gauge "holdfast_input_lag" [Shard Topic]
@@ -197,6 +212,8 @@ metrics! {
         "Unix time of the newest entry read; 0 before the first.";
     FollowerQueue Gauge "holdfast_follower_queue" [Follower]
         "Batches of entries that wait for a follower.";
+    FollowerAppends Counter "holdfast_follower_appends_total" [Follower Delivery]
+        "Records that the followers of the ledger brought into the log, or failed to.";
     Waiters Gauge "holdfast_waiters" []
         "Requests that wait for the decision about their command.";
     IngressInFlight Gauge "holdfast_ingress_in_flight" []

@@ -104,13 +104,43 @@ impl Exposure {
             Event::GatewayOperationAnswered(_) => self.outstanding -= 1,
             Event::PaymentCompleted(event) => return self.end(event.payment_id),
             Event::PaymentFailed(event) => return self.end(event.payment_id),
+            Event::PaymentCancelled(event) => return self.end(event.payment_id),
+            Event::PaymentReviewRequested(event) => return self.doubt(event.payment_id, true),
             Event::WalletOpened(_)
             | Event::DepositRecorded(_)
             | Event::HoldPlaced(_)
             | Event::HoldPosted(_)
             | Event::HoldVoided(_)
             | Event::AttemptStarted(_)
-            | Event::DiscrepancyRecorded(_) => {}
+            | Event::DiscrepancyRecorded(_)
+            | Event::WalletFrozen(_)
+            | Event::WalletUnfrozen(_)
+            | Event::WalletClosed(_)
+            | Event::LimitsSet(_)
+            | Event::WithdrawalRecorded(_)
+            | Event::DepositReversed(_)
+            | Event::WithdrawalReversed(_)
+            | Event::SuspenseBooked(_)
+            | Event::AttemptAbandoned(_)
+            | Event::PaymentResolved(_)
+            | Event::CancelRequested(_)
+            | Event::RefundRequested(_)
+            | Event::RefundResendScheduled(_)
+            | Event::RefundInDoubt(_)
+            | Event::RefundReviewRequested(_)
+            | Event::RefundResolved(_)
+            | Event::RefundSucceeded(_)
+            | Event::RefundFailed(_)
+            | Event::TransferRequested(_)
+            | Event::TransferHeld(_)
+            | Event::TransferLegRequested(_)
+            | Event::TransferCredited(_)
+            | Event::TransferRefused(_)
+            | Event::TransferCompleted(_)
+            | Event::TransferFailed(_)
+            | Event::PolicyAdopted(_)
+            | Event::OrphanRecorded(_)
+            | Event::OrphanApplied(_) => {}
         }
         Followed::Open
     }

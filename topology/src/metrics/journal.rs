@@ -15,10 +15,13 @@ use super::catalogue::Metric;
 use super::exposure::{Exposure, Followed};
 use super::registry::Metrics;
 
-const INPUTS: [&str; 5] = ["command", "operation", "gateway_result", "timer", "unreadable"];
+const INPUTS: [&str; 6] =
+    ["command", "operation", "gateway_result", "timer", "unreadable", "transfer_leg"];
 const VERDICTS: [&str; 3] = ["accepted", "replayed", "refused"];
 const WALLET_OPERATIONS: [&str; 5] = ["opened", "deposited", "held", "posted", "voided"];
-const OPERATIONS: [&str; 2] = ["submit", "inquire"];
+const TRANSFER_STEPS: [&str; 5] = ["held", "credited", "refused", "completed", "failed"];
+const OPERATIONS: [&str; 6] =
+    ["submit", "inquire", "refund", "inquire_refund", "notify", "notify_refund"];
 const OUTCOMES: [&str; 6] =
     ["succeeded", "declined", "not_sent", "expired_unsent", "unknown", "not_found"];
 
@@ -33,6 +36,7 @@ pub struct JournalMeter {
     wallet_operations: [(IntCounter, Histogram); WALLET_OPERATIONS.len()],
     retries: [IntCounter; OPERATIONS.len()],
     results: [[IntCounter; OUTCOMES.len()]; OPERATIONS.len()],
+    transfers: [IntCounter; TRANSFER_STEPS.len()],
     discrepancies: IntCounter,
     untracked: IntCounter,
     amounts: IntCounterVec,
@@ -112,6 +116,7 @@ impl JournalMeter {
         let durations = metrics.histograms(Metric::WalletOperationDuration);
         let results = metrics.counters(Metric::GatewayResults);
         let retries = metrics.counters(Metric::RetryAttempts);
+        let transfers = metrics.counters(Metric::Transfers);
         let one = |metric| metrics.counters(metric).with_label_values::<&str>(&[]);
         let gauge = |metric| metrics.gauges(metric).with_label_values::<&str>(&[]);
         Self {
@@ -129,6 +134,7 @@ impl JournalMeter {
             results: OPERATIONS.map(|operation| {
                 OUTCOMES.map(|outcome| results.with_label_values(&[operation, outcome]))
             }),
+            transfers: TRANSFER_STEPS.map(|step| transfers.with_label_values(&[step])),
             discrepancies: one(Metric::Discrepancies),
             untracked: one(Metric::PaymentsUntracked),
             amounts: metrics.counters(Metric::PaymentAmount),
@@ -156,6 +162,7 @@ impl JournalMeter {
     }
 
     /// Folds an entry and counts it, as of this time.
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     pub fn count(&mut self, exposure: &mut Exposure, entry: &Entry, now: Timestamp) {
         exposure.fold_postings(entry);
         self.count_input(entry);
@@ -182,9 +189,13 @@ impl JournalMeter {
                     }
                 }
                 Event::GatewayOperationRequested(request) => match request.operation {
-                    GatewayOperationKind::Submit if request.operation_seq == 1 => {}
+                    GatewayOperationKind::Submit | GatewayOperationKind::Refund
+                        if request.operation_seq == 1 => {}
                     GatewayOperationKind::Submit => self.retries[0].inc(),
                     GatewayOperationKind::Inquire => self.retries[1].inc(),
+                    GatewayOperationKind::Refund => self.retries[2].inc(),
+                    GatewayOperationKind::InquireRefund => self.retries[3].inc(),
+                    GatewayOperationKind::Notify | GatewayOperationKind::NotifyRefund => {}
                 },
                 Event::PaymentCompleted(completed) => {
                     self.successes.count(Some(&completed.gateway));
@@ -194,13 +205,56 @@ impl JournalMeter {
                     }
                 }
                 Event::PaymentFailed(PaymentFailed { code, .. }) => self.failures.count(code),
-                Event::DiscrepancyRecorded(_) => self.discrepancies.inc(),
+                Event::TransferHeld(_)
+                | Event::TransferCredited(_)
+                | Event::TransferRefused(_)
+                | Event::TransferCompleted(_)
+                | Event::TransferFailed(_) => self.count_transfer(event),
+                Event::DiscrepancyRecorded(_) | Event::OrphanRecorded(_) => {
+                    self.discrepancies.inc();
+                }
                 Event::AttemptStarted(_)
                 | Event::GatewayOperationAnswered(_)
                 | Event::ResendScheduled(_)
-                | Event::PaymentInDoubt(_) => {}
+                | Event::PaymentInDoubt(_)
+                | Event::WalletFrozen(_)
+                | Event::WalletUnfrozen(_)
+                | Event::WalletClosed(_)
+                | Event::LimitsSet(_)
+                | Event::WithdrawalRecorded(_)
+                | Event::DepositReversed(_)
+                | Event::WithdrawalReversed(_)
+                | Event::SuspenseBooked(_)
+                | Event::AttemptAbandoned(_)
+                | Event::PaymentReviewRequested(_)
+                | Event::PaymentResolved(_)
+                | Event::CancelRequested(_)
+                | Event::PaymentCancelled(_)
+                | Event::RefundRequested(_)
+                | Event::RefundResendScheduled(_)
+                | Event::RefundInDoubt(_)
+                | Event::RefundReviewRequested(_)
+                | Event::RefundResolved(_)
+                | Event::RefundSucceeded(_)
+                | Event::RefundFailed(_)
+                | Event::TransferRequested(_)
+                | Event::TransferLegRequested(_)
+                | Event::PolicyAdopted(_)
+                | Event::OrphanApplied(_) => {}
             }
         }
+    }
+
+    fn count_transfer(&self, event: &Event) {
+        let step = match event {
+            Event::TransferHeld(_) => 0,
+            Event::TransferCredited(_) => 1,
+            Event::TransferRefused(_) => 2,
+            Event::TransferCompleted(_) => 3,
+            Event::TransferFailed(_) => 4,
+            _ => return,
+        };
+        self.transfers[step].inc();
     }
 
     fn count_input(&self, entry: &Entry) {
@@ -211,12 +265,17 @@ impl JournalMeter {
                 let operation = match result.operation {
                     GatewayOperationKind::Submit => 0,
                     GatewayOperationKind::Inquire => 1,
+                    GatewayOperationKind::Refund => 2,
+                    GatewayOperationKind::InquireRefund => 3,
+                    GatewayOperationKind::Notify => 4,
+                    GatewayOperationKind::NotifyRefund => 5,
                 };
                 self.results[operation][outcome_index(&result.outcome)].inc();
                 2
             }
             InputBody::TimerFired {} => 3,
             InputBody::Unreadable(_) => 4,
+            InputBody::TransferLeg(_) => 5,
         };
         let verdict = match entry.decision.verdict {
             Verdict::Accepted => 0,
@@ -280,7 +339,37 @@ fn gateway_of(entry: &Entry) -> Option<&GatewayName> {
         | Event::PaymentInDoubt(_)
         | Event::PaymentCompleted(_)
         | Event::PaymentFailed(_)
-        | Event::DiscrepancyRecorded(_) => None,
+        | Event::DiscrepancyRecorded(_)
+        | Event::WalletFrozen(_)
+        | Event::WalletUnfrozen(_)
+        | Event::WalletClosed(_)
+        | Event::LimitsSet(_)
+        | Event::WithdrawalRecorded(_)
+        | Event::DepositReversed(_)
+        | Event::WithdrawalReversed(_)
+        | Event::SuspenseBooked(_)
+        | Event::AttemptAbandoned(_)
+        | Event::PaymentReviewRequested(_)
+        | Event::PaymentResolved(_)
+        | Event::CancelRequested(_)
+        | Event::PaymentCancelled(_)
+        | Event::RefundRequested(_)
+        | Event::RefundResendScheduled(_)
+        | Event::RefundInDoubt(_)
+        | Event::RefundReviewRequested(_)
+        | Event::RefundResolved(_)
+        | Event::RefundSucceeded(_)
+        | Event::RefundFailed(_)
+        | Event::TransferRequested(_)
+        | Event::TransferHeld(_)
+        | Event::TransferLegRequested(_)
+        | Event::TransferCredited(_)
+        | Event::TransferRefused(_)
+        | Event::TransferCompleted(_)
+        | Event::TransferFailed(_)
+        | Event::PolicyAdopted(_)
+        | Event::OrphanRecorded(_)
+        | Event::OrphanApplied(_) => None,
     })
 }
 

@@ -5,7 +5,6 @@
 //! history counts nothing again. What parts count for themselves anyway (shards, queues, lags) is
 //! read from them at the moment of a scrape. Nothing here decides, waits, or fails a request.
 
-mod calls;
 pub mod catalogue;
 mod exposure;
 mod follower;
@@ -16,11 +15,10 @@ mod requests;
 mod samples;
 mod sources;
 
-pub use calls::{Call, CallGauge};
 pub use exposure::{Exposure, Totals};
 pub use follower::{MetricsError, MetricsFollower};
 pub use journal::{JournalMeter, NewestEntry};
 pub use registry::Metrics;
 pub use requests::{observed, routes};
 pub use samples::Samples;
-pub use sources::{watch_ingress, watch_journal, watch_process, watch_shards};
+pub use sources::{watch_gateways, watch_ingress, watch_journal, watch_process, watch_shards};

@@ -42,7 +42,7 @@ impl Metrics {
     }
 
     /// The counters of a metric.
-    pub(super) fn counters(&self, metric: Metric) -> IntCounterVec {
+    pub(crate) fn counters(&self, metric: Metric) -> IntCounterVec {
         let made = IntCounterVec::new(Opts::new(metric.name(), metric.help()), &labels(metric));
         self.register(made)
     }

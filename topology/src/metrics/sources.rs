@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use connectors::ports::BreakerWord;
 use schemas::Offset;
 use schemas::entry::Entry;
 
@@ -12,6 +13,7 @@ use super::samples::Samples;
 use crate::engine::governor::Governor;
 use crate::engine::kafka::tail::TailGauge;
 use crate::engine::status::{ShardSnapshot, ShardState, ShardStatus};
+use crate::gateway_follower::GatewayStatus;
 use crate::log_writer::LogWriter;
 use crate::views::PaymentViews;
 
@@ -96,5 +98,21 @@ fn lags(samples: &mut Samples, metric: Metric, ends: &[Offset], reached: &[Offse
 pub fn watch_ingress(metrics: &Metrics, writer: LogWriter) {
     metrics.watch(move |samples| {
         samples.count(Metric::IngressInFlight, &[], writer.in_flight() as u64);
+    });
+}
+
+/// Reads how the calls to every gateway go.
+pub fn watch_gateways(metrics: &Metrics, gateways: Vec<Arc<GatewayStatus>>) {
+    metrics.watch(move |samples| {
+        for gateway in &gateways {
+            let (name, traffic) = (gateway.name().as_str(), gateway.traffic());
+            samples.count(Metric::CallsUnderWay, &[name], traffic.under_way as u64);
+            samples.count(Metric::CallsLimit, &[name], traffic.limit as u64);
+            samples.count(Metric::OperationsWaiting, &[name], traffic.waiting as u64);
+            for state in BreakerWord::ALL {
+                let is_in = u64::from(traffic.breaker == state);
+                samples.count(Metric::BreakerState, &[name, state.label()], is_in);
+            }
+        }
     });
 }

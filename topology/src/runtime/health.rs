@@ -12,11 +12,12 @@ use std::time::Duration;
 use connectors::gateway::client::GatewayClient;
 use connectors::ports::{Component, ComponentStatus, Health};
 use schemas::entry::Entry;
-use schemas::{Partition, Timestamp};
+use schemas::{GatewayName, Partition, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use super::Shared;
 use super::memory::Memory;
+use crate::deliveries::Deliveries;
 use crate::engine::kafka::probe::BrokerProbe;
 use crate::engine::kafka::tail::TailGauge;
 use crate::engine::status::{ShardState, ShardStatus};
@@ -49,14 +50,16 @@ pub(crate) struct ProcessHealth {
     has_ledger: bool,
     broker: Probed,
     rows: Probed,
-    /// In a process that calls one.
-    gateway: OnceLock<Probed>,
+    /// In a process that calls them, by their names.
+    gateways: Mutex<Vec<(GatewayName, Arc<Probed>)>>,
     memory: Probed,
     schemas_registered: AtomicBool,
     /// What start-up waits for, in words; empty when it waits for nothing.
     waiting: Mutex<String>,
     shards: Mutex<Vec<Arc<ShardStatus>>>,
     journal: OnceLock<(TailGauge<Entry>, NewestEntry)>,
+    /// In a process with the role ledger: what its followers bring into the log.
+    deliveries: OnceLock<Vec<Deliveries>>,
 }
 
 /// The latest answer to a probe.
@@ -100,12 +103,13 @@ impl ProcessHealth {
             has_ledger: settings.has(Role::Ledger),
             broker: Probed::default(),
             rows: Probed::default(),
-            gateway: OnceLock::new(),
+            gateways: Mutex::default(),
             memory: Probed::default(),
             schemas_registered: AtomicBool::new(false),
             waiting: Mutex::new(String::new()),
             shards: Mutex::new(Vec::new()),
             journal: OnceLock::new(),
+            deliveries: OnceLock::new(),
         }
     }
 
@@ -129,6 +133,20 @@ impl ProcessHealth {
     pub fn note_journal(&self, tail: TailGauge<Entry>, newest: NewestEntry) {
         // The journal is followed once in a process.
         let _ = self.journal.set((tail, newest));
+    }
+
+    pub fn note_deliveries(&self, deliveries: Vec<Deliveries>) {
+        // The followers of the ledger start once in a process.
+        let _ = self.deliveries.set(deliveries);
+    }
+
+    /// What is not brought now is brought later: nothing stands still for it.
+    fn bringing(deliveries: &Deliveries) -> Component {
+        let (status, detail) = match deliveries.seen() {
+            (count, None) => (ComponentStatus::Ok, format!("{count} records appended")),
+            (_, Some(trouble)) => (ComponentStatus::Degraded, trouble),
+        };
+        known(deliveries.name(), status, detail)
     }
 
     fn schemas(&self) -> Component {
@@ -178,6 +196,21 @@ impl ProcessHealth {
         let shards = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let detail = format!("takes over {shards}; a shard's ledger must run for that");
         known(name, ComponentStatus::Starting, detail)
+    }
+
+    /// All gateways as one component: as bad as the worst, as old as the oldest answer.
+    fn gateways(&self) -> Option<Component> {
+        let gateways = self.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = |(name, probed): &(GatewayName, Arc<Probed>)| {
+            let one = probed.component("gateways", ComponentStatus::Degraded);
+            Component { detail: format!("{name}: {}", one.detail), ..one }
+        };
+        gateways.iter().map(each).reduce(|all, one| Component {
+            name: all.name,
+            status: all.status.max(one.status),
+            detail: format!("{}, {}", all.detail, one.detail),
+            checked_at: all.checked_at.min(one.checked_at),
+        })
     }
 
     /// Only tells: a system that nobody uses has no recent entries.
@@ -234,12 +267,10 @@ impl Health for ProcessHealth {
         let log = self.broker.component("log", ComponentStatus::Failing);
         let mut components = vec![log, self.schemas()];
         components.extend(self.has_ledger.then(|| self.shards()));
+        components.extend(self.deliveries.get().into_iter().flatten().map(Self::bringing));
         components.extend(self.views.as_deref().map(|views| self.views(views)));
         components.extend(self.missing.as_ref().map(|missing| Self::follower(&missing.borrow())));
-        let gateway = self.gateway.get();
-        components.extend(
-            gateway.map(|gateway| gateway.component("gateways", ComponentStatus::Degraded)),
-        );
+        components.extend(self.gateways());
         components.push(self.memory.component("memory", ComponentStatus::Degraded));
         components.extend(self.journal.get().map(|(_, newest)| Self::entries(newest)));
         components
@@ -293,18 +324,19 @@ fn probe_broker(shared: &Arc<Shared>) {
     });
 }
 
-/// Begins to ask the gateway again and again.
-pub(super) fn probe_gateway(shared: &Arc<Shared>, gateway: &GatewayClient) {
-    let (health, gateway) = (Arc::clone(&shared.health), gateway.clone());
-    let name = shared.settings.gateway.gateway_name.clone();
-    health.gateway.get_or_init(Probed::default);
+/// Begins to ask a gateway again and again.
+pub(super) fn probe_gateway(shared: &Arc<Shared>, name: &GatewayName, gateway: &GatewayClient) {
+    let probed = Arc::new(Probed::default());
+    let mut gateways = shared.health.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+    gateways.push((name.clone(), Arc::clone(&probed)));
+    drop(gateways);
+    let gateway = gateway.clone();
     shared.background.repeat(ASK_GATEWAY_EVERY, move || {
-        let (health, gateway, name) = (Arc::clone(&health), gateway.clone(), name.clone());
+        let (probed, gateway) = (Arc::clone(&probed), gateway.clone());
         async move {
             let answer = gateway.probe(GATEWAY_TIMEOUT).await;
-            let answer = answer.map(|()| format!("{name} answers"));
-            let answer = answer.map_err(|reason| format!("{name} does not answer: {reason}"));
-            health.gateway.get_or_init(Probed::default).note(answer);
+            let answer = answer.map(|()| "answers".to_owned());
+            probed.note(answer.map_err(|reason| format!("does not answer: {reason}")));
         }
     });
 }

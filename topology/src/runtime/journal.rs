@@ -1,5 +1,6 @@
 //! The followers of the journal in this process, as its roles are, joined to its one tail. Views
-//! are of every shard; the gateway follower is of the shards of this process.
+//! are of every shard; the gateway follower and those of the ledger are of the shards of this
+//! process.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -10,27 +11,24 @@ use std::time::Duration;
 
 use anyhow::Context;
 use connectors::gateway::client::GatewayClient;
-use connectors::gateway::simulator::{InProcessGateway, Pace};
-use connectors::gateway::simulator_client::SimulatorGateway;
 use futures::FutureExt;
 use schemas::entry::Entry;
 use schemas::{Offset, Partition, PartitionCount};
 use tokio::sync::mpsc;
 
-use super::{Shared, health};
+use super::{Shared, health, ledger_followers};
 use crate::engine::feed::FeedSource;
 use crate::engine::kafka::tail::JournalTail;
 use crate::gateway_follower::claim::Claim;
-use crate::gateway_follower::{Checkpoint, GatewayFollower};
+use crate::gateway_follower::{Checkpoint, GatewayFollower, ServedGateway};
 use crate::ledger::Ledger;
-use crate::metrics::{self, CallGauge, Exposure, JournalMeter, MetricsFollower};
+use crate::metrics::{self, Exposure, JournalMeter, MetricsFollower};
 use crate::roles::Role;
-use crate::settings::GatewayKind;
 use crate::takeover::Takeover;
 use crate::views::{self, PaymentViews, ViewHead};
 
 /// Batches that wait for one follower: enough to bridge a slow write.
-const FOLLOWER_QUEUE: usize = 64;
+pub(super) const FOLLOWER_QUEUE: usize = 64;
 /// So many entries behind, the tail catches up in a second.
 const NEAR: u64 = 20_000;
 /// The wait before the broker is asked again.
@@ -42,6 +40,7 @@ pub(super) struct Followers {
     views: Option<JoinHandle<()>>,
     gateway: Option<tokio::task::JoinHandle<()>>,
     metrics: Option<tokio::task::JoinHandle<()>>,
+    ledger: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Followers {
@@ -58,8 +57,9 @@ impl Followers {
             Some(_) => Partition::all(count).collect(),
             None => shared.shards.clone(),
         };
-        let ledger = Arc::clone(ledger);
-        let tail = JournalTail::start(&shared.connection, prefix, (partitions, count), ledger)?;
+        let application = Arc::clone(ledger);
+        let tail =
+            JournalTail::start(&shared.connection, prefix, (partitions, count), application)?;
         let tail = Arc::new(tail);
         let ends = ends(shared, &tail).await;
         let (mut views, mut metrics) = (None, None);
@@ -71,9 +71,13 @@ impl Followers {
         if settings.has(Role::Gateway) {
             gateway = Some(start_gateway(shared, &tail, &ends, report)?);
         }
+        let mut ledger = Vec::new();
+        if settings.has(Role::Ledger) {
+            ledger = ledger_followers::start(shared, &tail, &ends, report);
+        }
         shared.background.spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
-        Ok(Self { tail, views, gateway, metrics })
+        Ok(Self { tail, views, gateway, metrics, ledger })
     }
 
     /// Where the shards of this process offer what they have confirmed.
@@ -98,7 +102,7 @@ impl Followers {
 
     /// Ends the tail, then waits for those that follow it.
     pub async fn stop(self) {
-        let Self { tail, views, gateway, metrics } = self;
+        let Self { tail, views, gateway, metrics, ledger } = self;
         let stopped = tokio::task::spawn_blocking(move || {
             tail.stop();
             views.is_none_or(|views| views.join().is_ok())
@@ -115,6 +119,11 @@ impl Followers {
             && let Err(error) = metrics.await
         {
             tracing::error!(%error, "The follower of the metrics panicked.");
+        }
+        for follower in ledger {
+            if let Err(error) = follower.await {
+                tracing::error!(%error, "A follower of the ledger panicked.");
+            }
         }
     }
 }
@@ -146,7 +155,7 @@ async fn watch(
 }
 
 /// Where to read on, by partition, from the last entries that were folded.
-fn starts(heads: &BTreeMap<Partition, ViewHead>, count: PartitionCount) -> Vec<Offset> {
+pub(super) fn starts(heads: &BTreeMap<Partition, ViewHead>, count: PartitionCount) -> Vec<Offset> {
     let next = |partition| heads.get(&partition).map_or(Offset::ZERO, |head| head.offset.next());
     Partition::all(count).map(next).collect()
 }
@@ -182,30 +191,37 @@ fn start_views(
 }
 
 /// Where somebody stands beyond the end of the journal, if he does.
-fn beyond(from: &[Offset], ends: &[Offset]) -> Option<String> {
+pub(super) fn beyond(from: &[Offset], ends: &[Offset]) -> Option<String> {
     let found = from.iter().zip(ends).position(|(from, end)| from > end)?;
     Some(format!("{} entries of partition {found}, which ends at {}", from[found], ends[found]))
 }
 
-fn gateway_client(shared: &Arc<Shared>) -> anyhow::Result<GatewayClient> {
-    let settings = &shared.settings.gateway;
-    match settings.gateway_kind {
-        GatewayKind::Simulator => {
-            let client = SimulatorGateway::new(&settings.gateway_url);
-            let client = client
-                .with_context(|| format!("the gateway at {} cannot be used", settings.gateway_url));
-            client.map(|client| GatewayClient::Simulator(Box::new(client)))
-        }
-        GatewayKind::InProcess => {
-            let directory = shared.directory.join("gateway-sim");
-            let gateway = InProcessGateway::open(&directory, Pace::default())?;
+/// The gateways of the table, as this process calls them. Reads their secrets.
+fn served(shared: &Arc<Shared>) -> anyhow::Result<Vec<ServedGateway>> {
+    let window_ms = shared.settings.gateway.gateway_operation_window_ms;
+    let operation_window = Duration::from_millis(window_ms);
+    let mut served = Vec::new();
+    for row in shared.gateways.gateways() {
+        let directory = shared.directory.join("gateway-sim");
+        let client = row.client(&directory)?;
+        if let GatewayClient::InProcess(_) = client {
             tracing::warn!(
                 directory = %directory.display(),
                 "The gateway is in process: nobody is charged outside."
             );
-            Ok(GatewayClient::InProcess(gateway))
         }
+        let status = shared.board.status(&row.name).context("the board has the whole table")?;
+        served.push(ServedGateway {
+            name: row.name.clone(),
+            client,
+            call_timeout: row.call_timeout(),
+            concurrency: usize::try_from(row.concurrency).unwrap_or(usize::MAX),
+            operation_window,
+            breaker_percent: row.breaker_percent,
+            status: Arc::clone(status),
+        });
     }
+    Ok(served)
 }
 
 fn start_gateway(
@@ -214,9 +230,11 @@ fn start_gateway(
     ends: &[Offset],
     report: &mpsc::Sender<anyhow::Error>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
-    let settings = &shared.settings.gateway;
-    let gateway = gateway_client(shared)?;
-    health::probe_gateway(shared, &gateway);
+    let gateways = served(shared)?;
+    for gateway in &gateways {
+        health::probe_gateway(shared, &gateway.name, &gateway.client);
+    }
+    let claim_as = gateways.first().map(|gateway| gateway.name.clone());
     let path = shared.directory.join("gateway-follower.checkpoint");
     let mut checkpoint = Checkpoint::read(&path);
     let count = shared.settings.partitions();
@@ -235,17 +253,14 @@ fn start_gateway(
     let claim = Claim::of_directory(&identity)
         .with_context(|| format!("{} cannot be written", identity.display()))?;
     let gateway_follower = GatewayFollower {
-        name: settings.gateway_name.clone(),
-        gateway,
-        call_timeout: settings.call_timeout(),
-        concurrency: usize::try_from(settings.gateway_concurrency).unwrap_or(usize::MAX),
+        gateways,
+        claim_as: claim_as.context("a table of gateways has one")?,
         plaintext: shared.settings.policy()?.plaintext,
         claim,
         shards: shared.shards.clone(),
         partitions: count,
         missing: shared.health.gateway_missing(),
         log: shared.writer.clone(),
-        calls: CallGauge::new(&shared.metrics),
         checkpoint_path: path,
     };
     let run = gateway_follower.run(checkpoint, follower, takeover);
@@ -268,7 +283,7 @@ fn start_metrics(
         exposure = Exposure::default();
     }
     let from = starts(&exposure.heads, count);
-    let gateways = [shared.settings.gateway.gateway_name.clone()];
+    let gateways: Vec<_> = shared.gateways.gateways().iter().map(|row| row.name.clone()).collect();
     let meter = JournalMeter::new(&shared.metrics, &gateways);
     shared.health.note_journal(tail.gauge(), meter.newest());
     metrics::watch_journal(&shared.metrics, tail.gauge(), Arc::clone(views));
@@ -278,7 +293,7 @@ fn start_metrics(
 }
 
 /// Runs a follower; that it fails, or panics, is reported with its name.
-fn spawn_reporting<E: Into<anyhow::Error> + Send>(
+pub(super) fn spawn_reporting<E: Into<anyhow::Error> + Send>(
     name: &'static str,
     run: impl Future<Output = Result<(), E>> + Send + 'static,
     report: &mpsc::Sender<anyhow::Error>,

@@ -1,11 +1,11 @@
 //! The roles of a process, put together: what starts when, what depends on what, what stops when.
 //!
-//! Only what the roles need starts: views with the role api, shards with the role ledger, the tail
-//! with api and gateway. HTTP listens first and is truthful about the rest: `/ready` says 503 until
-//! the schemas are registered, the topics are safe, and, as far as the roles go, the shards run,
-//! the views have caught up and the gateway follower has its shards. A part that ends without being
-//! asked to ends the process with its name; a supervisor starts it again, and the log says where to
-//! go on.
+//! Only what the roles need starts: views with the role api, shards and their followers with the
+//! role ledger; the journal tail always. HTTP listens first and is truthful about the rest:
+//! `/ready` says 503 until the schemas are registered, the topics are safe, and, as far as the
+//! roles go, the shards run, the views have caught up and the gateway follower has its shards. A
+//! part that ends without being asked to ends the process with its name; a supervisor starts it
+//! again, and the log says where to go on.
 //!
 //! It stops in this order, each step as far as the process has the part: the API takes no more
 //! requests and answers those it has, 10 seconds at most; the shards finish their batches; the tail
@@ -17,6 +17,7 @@
 mod background;
 mod health;
 mod journal;
+mod ledger_followers;
 mod memory;
 mod start;
 
@@ -26,7 +27,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
-use connectors::http::{self, ApiOptions, Ports};
+use connectors::gateway::table::GatewayTable;
+use connectors::http::{self, ApiOptions, GatewayDesk, Ports};
 use schemas::Partition;
 use schemas::codec::SchemaCatalog;
 use tokio::net::TcpListener;
@@ -36,6 +38,7 @@ use crate::crash_window::{CrashWindow, pass};
 use crate::engine::kafka::connection::KafkaConnection;
 use crate::engine::kafka::producer::{IngressLimits, IngressProducer};
 use crate::engine::state_directory::StateDirectory;
+use crate::gateway_follower::GatewayBoard;
 use crate::log_writer::LogWriter;
 use crate::metrics::{self, Metrics};
 use crate::payments;
@@ -53,6 +56,9 @@ use start::Parts;
 /// What every part of the process shares.
 pub(crate) struct Shared {
     pub settings: RunSettings,
+    pub gateways: Arc<GatewayTable>,
+    /// How calls go: empty in a process without the role gateway.
+    pub board: Arc<GatewayBoard>,
     pub connection: KafkaConnection,
     pub directory: Arc<StateDirectory>,
     pub registry: Registry,
@@ -62,7 +68,7 @@ pub(crate) struct Shared {
     pub shards: Vec<Partition>,
     /// Of the role api.
     pub views: Option<Arc<PaymentViews>>,
-    /// Of the roles api and gateway; idle in a process that has neither.
+    /// Of every role.
     pub writer: LogWriter,
     pub health: Arc<ProcessHealth>,
     pub metrics: Arc<Metrics>,
@@ -98,7 +104,7 @@ pub async fn run(
     let (shared, listeners) = prepare(settings).await?;
     let metrics_address = listeners.metrics.local_addr()?;
     let (stopping, stop) = watch::channel(false);
-    let api = http::serve(listeners.api, router(&shared), raised(stop.clone()));
+    let api = http::serve(listeners.api, router(&shared)?, raised(stop.clone()));
     let mut api = tokio::spawn(api);
     let measured = metrics::routes(&shared.metrics);
     let measured = tokio::spawn(http::serve(listeners.metrics, measured, raised(stop)));
@@ -198,7 +204,12 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, Listener
     if let Some(views) = &views {
         views.feed(writer.backlog());
     }
+    let gateways = settings.gateways()?;
+    let is_caller = settings.has(Role::Gateway);
+    let board = if is_caller { GatewayBoard::of(&gateways) } else { GatewayBoard::default() };
     let shared = Shared {
+        gateways,
+        board: Arc::new(board),
         registry: Registry::new(&settings.schema_registry_url)?,
         catalog: Arc::new(SchemaCatalog::default()),
         writer,
@@ -214,13 +225,14 @@ async fn prepare(settings: RunSettings) -> anyhow::Result<(Arc<Shared>, Listener
     };
     metrics::watch_process(&shared.metrics);
     metrics::watch_ingress(&shared.metrics, shared.writer.clone());
+    metrics::watch_gateways(&shared.metrics, shared.board.statuses().to_vec());
     Ok((Arc::new(shared), listeners))
 }
 
-fn router(shared: &Shared) -> axum::Router {
+fn router(shared: &Shared) -> anyhow::Result<axum::Router> {
     let Some(views) = &shared.views else {
         let router = http::health_router(Arc::clone(&shared.health) as _);
-        return metrics::observed(router, &shared.metrics);
+        return Ok(metrics::observed(router, &shared.metrics));
     };
     let profile = match shared.settings.profile {
         Profile::Dev => http::Profile::Dev,
@@ -235,9 +247,14 @@ fn router(shared: &Shared) -> axum::Router {
         log: Arc::new(shared.writer.clone()),
         views: Arc::clone(views) as _,
         health: Arc::clone(&shared.health) as _,
+        gateways: GatewayDesk::new(
+            Arc::clone(&shared.gateways),
+            Arc::new(shared.writer.clone()),
+            Arc::clone(&shared.board) as _,
+        )?,
         now: wall_clock::now,
     };
-    traces::observed(metrics::observed(http::router(options, ports), &shared.metrics))
+    Ok(traces::observed(metrics::observed(http::router(options, ports), &shared.metrics)))
 }
 
 fn limit(setting: u32) -> usize {

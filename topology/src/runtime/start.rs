@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemas::SchemaId;
 use schemas::codec::RecordKind;
 use tokio::sync::mpsc;
 
@@ -14,8 +13,9 @@ use crate::crash_window::{CrashWindow, pass};
 use crate::engine::kafka::admin::{TopicProfile, TopicsError, TopicsReport, prepare_topics};
 use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
 use crate::engine::rocks_store::StoreMemory;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, WrittenWith};
 use crate::metrics;
+use crate::policy_adoption;
 use crate::registry::{Registry, WriterIds};
 use crate::roles::Role;
 use crate::schema_ids;
@@ -52,15 +52,20 @@ impl Parts {
         }
         let ledger = register(shared, report).await?;
         let settings = &shared.settings;
-        if settings.has(Role::Api) || settings.has(Role::Gateway) {
-            self.followers = Some(Followers::start(shared, &ledger, report).await?);
-        }
+        self.followers = Some(Followers::start(shared, &ledger, report).await?);
         if settings.has(Role::Ledger) {
             if let Some(followers) = &self.followers {
                 // Shards that run while the tail is far behind would ask the gateway follower for
                 // what it cannot do in time.
                 followers.near(shared).await;
             }
+            let adopting = ledger.watch_takeovers();
+            let policy = ledger.policy().clone();
+            shared.background.spawn(policy_adoption::adopt(
+                shared.writer.clone(),
+                policy,
+                adopting,
+            ));
             let running = start_shards(shared, &ledger, self.followers.as_ref())?;
             shared.health.note_shards(running.statuses().to_vec());
             let governor = Arc::clone(running.governor());
@@ -179,12 +184,11 @@ async fn register_again(
 /// Holds every schema id that the log uses against the registry.
 async fn verify(
     registry: Registry,
-    mut seen: mpsc::UnboundedReceiver<SchemaId>,
+    mut seen: mpsc::UnboundedReceiver<WrittenWith>,
     report: mpsc::Sender<anyhow::Error>,
 ) {
-    let entries = RecordKind::Entry.schema().fingerprint();
-    while let Some(id) = seen.recv().await {
-        if let Err(error) = registry.verify(id, entries).await {
+    while let Some(WrittenWith { id, fingerprint }) = seen.recv().await {
+        if let Err(error) = registry.verify(id, fingerprint).await {
             // Nobody listens any more when the process ends anyway.
             let _ = report.send(error.into()).await;
         }

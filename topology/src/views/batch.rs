@@ -6,17 +6,25 @@ use processors::projection::{ReadRows, project};
 use processors::{StateError, encode_row};
 use schemas::entry::Entry;
 use schemas::event::Event;
-use schemas::read_model::{PaymentRow, WalletRow};
-use schemas::{EntryHash, Partition, PaymentId, Position, WalletId};
+use schemas::read_model::{
+    DepositRow, PaymentRow, RefundRow, TransferRow, TransferStatus, WalletRow, WithdrawalRow,
+};
+use schemas::{
+    DepositId, EntryHash, Partition, PaymentId, Position, RefundId, TransferId, WalletId,
+    WithdrawalId,
+};
+use serde::de::DeserializeOwned;
 
 use crate::engine::rows::Rows;
 
-use super::queries::{index_keys, movement_key};
+use super::doubts::{doubt_key, is_in_doubt};
+use super::numbers::movement_key;
+use super::queries::index_keys;
 use super::store::{
-    DEPOSITS, META, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, ViewHead, ViewStore, ViewStoreError,
-    WALLETS, head_row,
+    DEPOSITS, META, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, REFUNDS, SUSPENSE, TRANSFER_CREDITS,
+    TRANSFER_HOLDS, TRANSFERS, ViewHead, ViewStore, ViewStoreError, WALLETS, WITHDRAWALS, head_row,
 };
-use super::timeline;
+use super::{suspense, timeline, transfer_holds};
 
 /// Rows that are not written yet, over those that are.
 pub(super) struct Batch<'a> {
@@ -24,6 +32,10 @@ pub(super) struct Batch<'a> {
     rows: Rows,
     payments: BTreeMap<PaymentId, PaymentRow>,
     wallets: BTreeMap<WalletId, WalletRow>,
+    refunds: BTreeMap<RefundId, RefundRow>,
+    transfers: BTreeMap<TransferId, TransferRow>,
+    deposits: BTreeMap<DepositId, DepositRow>,
+    withdrawals: BTreeMap<WithdrawalId, WithdrawalRow>,
     heads: BTreeMap<Partition, ViewHead>,
 }
 
@@ -41,6 +53,22 @@ impl ReadRows for Batch<'_> {
         }
         self.store.row(WALLETS, id.as_bytes()).map_err(|error| unreadable(&error))
     }
+
+    fn refund(&self, id: RefundId) -> Result<Option<RefundRow>, StateError> {
+        self.rare(&self.refunds, REFUNDS, &id, id.as_bytes())
+    }
+
+    fn transfer(&self, id: TransferId) -> Result<Option<TransferRow>, StateError> {
+        self.rare(&self.transfers, TRANSFERS, &id, id.as_bytes())
+    }
+
+    fn deposit(&self, id: DepositId) -> Result<Option<DepositRow>, StateError> {
+        self.rare(&self.deposits, DEPOSITS, &id, id.as_bytes())
+    }
+
+    fn withdrawal(&self, id: WithdrawalId) -> Result<Option<WithdrawalRow>, StateError> {
+        self.rare(&self.withdrawals, WITHDRAWALS, &id, id.as_bytes())
+    }
 }
 
 fn unreadable(error: &ViewStoreError) -> StateError {
@@ -54,8 +82,26 @@ impl<'a> Batch<'a> {
             rows: Rows::default(),
             payments: BTreeMap::new(),
             wallets: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            deposits: BTreeMap::new(),
+            withdrawals: BTreeMap::new(),
             heads: BTreeMap::new(),
         }
+    }
+
+    /// A row of the batch, or of the store.
+    fn rare<I: Ord, R: Clone + DeserializeOwned>(
+        &self,
+        changed: &BTreeMap<I, R>,
+        column: &'static str,
+        id: &I,
+        key: &[u8],
+    ) -> Result<Option<R>, StateError> {
+        if let Some(row) = changed.get(id) {
+            return Ok(Some(row.clone()));
+        }
+        self.store.row(column, key).map_err(|error| unreadable(&error))
     }
 
     /// Folds one entry, whose place in the chain has been checked.
@@ -79,14 +125,24 @@ impl<'a> Batch<'a> {
                 for key in index_keys(&row) {
                     self.rows.append(PAYMENT_INDEX, key, Vec::new());
                 }
+            } else {
+                self.index_doubt(&row)?;
             }
             self.payments.insert(row.id, row);
         }
         for row in changes.wallets {
             self.wallets.insert(row.id, row);
         }
-        for row in &changes.deposits {
-            self.rows.insert(DEPOSITS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+        self.refunds.extend(changes.refunds.into_iter().map(|row| (row.id, row)));
+        self.transfers.extend(changes.transfers.into_iter().map(|row| (row.id, row)));
+        self.deposits.extend(changes.deposits.into_iter().map(|row| (row.id, row)));
+        self.withdrawals.extend(changes.withdrawals.into_iter().map(|row| (row.id, row)));
+        for row in &changes.transfer_credits {
+            let key = row.transfer_id.as_bytes().to_vec();
+            self.rows.insert(TRANSFER_CREDITS, key, Some(encode_row(row)));
+        }
+        for row in &changes.suspense {
+            self.rows.insert(SUSPENSE, suspense::key(row), Some(encode_row(row)));
         }
         for row in &changes.movements {
             let key = movement_key(row.wallet_id, row.position.offset.number());
@@ -98,6 +154,19 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// Keeps the index of payments in doubt. None begins in doubt.
+    fn index_doubt(&mut self, row: &PaymentRow) -> Result<(), ViewStoreError> {
+        let before = ReadRows::payment(self, row.id);
+        let before = before.map_err(|error| self.store.diverged(error.to_string()))?;
+        let was_in_doubt = before.is_some_and(|before| is_in_doubt(before.status));
+        match (was_in_doubt, is_in_doubt(row.status)) {
+            (false, true) => self.rows.insert(PAYMENT_INDEX, doubt_key(row.id), Some(Vec::new())),
+            (true, false) => self.rows.insert(PAYMENT_INDEX, doubt_key(row.id), None),
+            (true, true) | (false, false) => {}
+        }
+        Ok(())
+    }
+
     /// Writes everything at once.
     pub fn commit(mut self) -> Result<(), ViewStoreError> {
         for row in self.payments.values() {
@@ -105,6 +174,20 @@ impl<'a> Batch<'a> {
         }
         for row in self.wallets.values() {
             self.rows.insert(WALLETS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+        }
+        for row in self.refunds.values() {
+            self.rows.insert(REFUNDS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+        }
+        for row in self.transfers.values() {
+            self.rows.insert(TRANSFERS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            let is_held = row.status == TransferStatus::Held;
+            self.rows.insert(TRANSFER_HOLDS, transfer_holds::key(row), is_held.then(Vec::new));
+        }
+        for row in self.deposits.values() {
+            self.rows.insert(DEPOSITS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+        }
+        for row in self.withdrawals.values() {
+            self.rows.insert(WITHDRAWALS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
         }
         for (partition, head) in &self.heads {
             let (key, value) = head_row(*partition, head);

@@ -62,6 +62,7 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
     batch.commit()?;
     pass(CrashWindow::AfterView);
     views.heads.write().unwrap_or_else(PoisonError::into_inner).clone_from(&heads);
+    views.note_times(entries.iter().map(|tailed| (tailed.position.partition, tailed.entry.at)));
     views.progress.send_modify(|count| *count += entries.len() as u64);
     if let Some(backlog) = views.backlog.get() {
         backlog.applied(entries.iter().map(|tailed| &tailed.entry));

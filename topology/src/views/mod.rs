@@ -5,11 +5,15 @@
 //! has applied its entry, so whoever asked reads his own write.
 
 mod batch;
+mod doubts;
 mod follower;
+mod numbers;
 mod outcomes;
 mod queries;
 mod store;
+mod suspense;
 mod timeline;
+mod transfer_holds;
 
 pub use follower::{apply, run};
 pub use queries::PaymentViews;

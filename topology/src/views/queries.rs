@@ -4,27 +4,34 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use connectors::ports::{CommandOutcome, Page, PageRequest, PaymentFilter, ViewError, Views};
-use processors::decode_row;
+use connectors::ports::{
+    AsOf, CommandOutcome, Doubts, Page, PageRequest, PaymentFilter, SuspenseKey, ViewError, Views,
+};
 use processors::projection::saga;
 use rocksdb::{Direction, IteratorMode};
-use schemas::read_model::{DepositRow, PaymentRow, WalletMovement, WalletRow};
-use schemas::timeline::{Saga, TimelineRow};
+use schemas::read_model::{
+    DepositRow, PaymentRow, RefundRow, SuspenseRow, TransferCreditRow, TransferRow, WalletMovement,
+    WalletRow, WithdrawalRow,
+};
+use schemas::timeline::{Saga, TimelineEvent, TimelineRow};
 use schemas::{
-    DepositId, Offset, Partition, PartitionCount, PaymentId, Position, Timestamp, UserId, WalletId,
+    DepositId, GatewayName, Offset, Partition, PartitionCount, PaymentId, Position, RefundId,
+    Timestamp, TransferId, UserId, WalletId, WithdrawalId,
 };
 use tokio::sync::{oneshot, watch};
 
+use super::doubts;
 use super::outcomes::Outcomes;
 use super::store::{
-    DEPOSITS, MOVEMENTS, PAYMENT_INDEX, PAYMENTS, ViewHead, ViewStore, ViewStoreError, WALLETS,
+    DEPOSITS, PAYMENT_INDEX, PAYMENTS, REFUNDS, TRANSFER_CREDITS, TRANSFERS, ViewHead, ViewStore,
+    ViewStoreError, WALLETS, WITHDRAWALS,
 };
-use super::timeline;
+use super::{numbers, suspense, timeline, transfer_holds};
 use crate::backlog::Backlog;
 
 /// Rows that one list request looks at, at most: a rare status must not read the whole index. The
 /// page then is short and its cursor goes on.
-const MAX_SCANNED_ROWS: usize = 5_000;
+pub(super) const MAX_SCANNED_ROWS: usize = 5_000;
 
 /// The views of a process, to be asked by the API.
 pub struct PaymentViews {
@@ -35,6 +42,8 @@ pub struct PaymentViews {
     pub(super) caught_up: AtomicBool,
     /// By partition: the offset below which everything was applied.
     reached: Vec<AtomicI64>,
+    /// By partition: shard time of the latest entry applied by this process, 0 before the first.
+    times: Vec<AtomicI64>,
     pub(super) backlog: OnceLock<Arc<Backlog>>,
     partitions: PartitionCount,
 }
@@ -45,6 +54,7 @@ impl PaymentViews {
         let heads = store.heads()?;
         let next = |partition| heads.get(&partition).map_or(0, |head| head.offset.next().number());
         let reached = Partition::all(partitions).map(|at| AtomicI64::new(next(at))).collect();
+        let times = Partition::all(partitions).map(|_| AtomicI64::new(0)).collect();
         let (progress, _) = watch::channel(0);
         let store = Arc::new(store);
         Ok(Self {
@@ -54,6 +64,7 @@ impl PaymentViews {
             progress,
             caught_up: AtomicBool::new(false),
             reached,
+            times,
             backlog: OnceLock::new(),
             partitions,
         })
@@ -79,6 +90,15 @@ impl PaymentViews {
         for (partition, offset) in reached {
             if let Some(noted) = self.reached.get(partition.index()) {
                 noted.store(offset.number(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Notes the shard times of entries that were applied, in their order.
+    pub(super) fn note_times(&self, entries: impl Iterator<Item = (Partition, Timestamp)>) {
+        for (partition, at) in entries {
+            if let Some(noted) = self.times.get(partition.index()) {
+                noted.store(at.millis(), Ordering::Release);
             }
         }
     }
@@ -130,6 +150,57 @@ impl Views for PaymentViews {
         self.get(DEPOSITS, id.as_bytes())
     }
 
+    fn withdrawal(&self, id: WithdrawalId) -> Result<Option<WithdrawalRow>, ViewError> {
+        self.get(WITHDRAWALS, id.as_bytes())
+    }
+
+    fn refund(&self, id: RefundId) -> Result<Option<RefundRow>, ViewError> {
+        self.get(REFUNDS, id.as_bytes())
+    }
+
+    fn refunds(&self, payment: &PaymentRow) -> Result<Vec<RefundRow>, ViewError> {
+        let timeline = self.timeline(payment)?;
+        let requested =
+            timeline.iter().flat_map(|row| &row.events).filter_map(|event| match event {
+                TimelineEvent::RefundRequested { refund_id, .. } => Some(*refund_id),
+                _ => None,
+            });
+        requested.filter_map(|id| self.refund(id).transpose()).collect()
+    }
+
+    fn transfer(&self, id: TransferId) -> Result<Option<TransferRow>, ViewError> {
+        self.get(TRANSFERS, id.as_bytes())
+    }
+
+    fn transfer_credit(&self, id: TransferId) -> Result<Option<TransferCreditRow>, ViewError> {
+        self.get(TRANSFER_CREDITS, id.as_bytes())
+    }
+
+    fn held_transfers(
+        &self,
+        wallet: WalletId,
+        page: PageRequest<(Timestamp, TransferId)>,
+    ) -> Result<Page<TransferRow, (Timestamp, TransferId)>, ViewError> {
+        transfer_holds::list(&self.store, wallet, page).map_err(|error| unreadable(&error))
+    }
+
+    fn suspense(
+        &self,
+        wallet: Option<WalletId>,
+        page: PageRequest<SuspenseKey>,
+    ) -> Result<Page<SuspenseRow, SuspenseKey>, ViewError> {
+        suspense::list(&self.store, wallet, page).map_err(|error| unreadable(&error))
+    }
+
+    fn numbers(&self, wallet: WalletId, as_of: AsOf) -> Result<Option<WalletMovement>, ViewError> {
+        numbers::at(&self.store, wallet, as_of).map_err(|error| unreadable(&error))
+    }
+
+    fn shard_time(&self, partition: Partition) -> Option<Timestamp> {
+        let noted = self.times.get(partition.index())?.load(Ordering::Acquire);
+        (noted > 0).then(|| Timestamp::from_millis(noted))
+    }
+
     fn payments(
         &self,
         filter: &PaymentFilter,
@@ -165,6 +236,10 @@ impl Views for PaymentViews {
         Ok(Page { rows, next: None })
     }
 
+    fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError> {
+        doubts::of(&self.store, gateway)
+    }
+
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {
         timeline::of(&self.store, payment).map_err(|error| ViewError(error.to_string()))
     }
@@ -178,27 +253,7 @@ impl Views for PaymentViews {
         wallet: WalletId,
         page: PageRequest<i64>,
     ) -> Result<Page<WalletMovement, i64>, ViewError> {
-        let newest = movement_key(wallet, page.after.unwrap_or(i64::MAX));
-        let mode = IteratorMode::From(&newest, Direction::Reverse);
-        let mut rows: Vec<WalletMovement> = Vec::new();
-        let rows_of = self.store.scan(MOVEMENTS, mode);
-        for item in rows_of.map_err(|error| ViewError(error.to_string()))? {
-            let (key, value) = item.map_err(|error| ViewError(error.to_string()))?;
-            if !key.starts_with(wallet.as_bytes()) {
-                break;
-            }
-            let row: WalletMovement =
-                decode_row(&value).map_err(|error| ViewError(error.to_string()))?;
-            if row.line.is_none() || page.after == Some(row.position.offset.number()) {
-                continue;
-            }
-            if rows.len() == page.limit {
-                let next = rows.last().map(|row| row.position.offset.number());
-                return Ok(Page { rows, next });
-            }
-            rows.push(row);
-        }
-        Ok(Page { rows, next: None })
+        numbers::statement(&self.store, wallet, page).map_err(|error| unreadable(&error))
     }
 
     fn applied(&self, partition: Partition) -> Option<Position> {
@@ -217,6 +272,10 @@ impl Views for PaymentViews {
     fn outcome(&self, command_id: &str) -> oneshot::Receiver<CommandOutcome> {
         self.outcomes.register(command_id)
     }
+}
+
+fn unreadable(error: &ViewStoreError) -> ViewError {
+    ViewError(error.to_string())
 }
 
 fn matches(filter: &PaymentFilter, row: &PaymentRow) -> bool {
@@ -276,11 +335,4 @@ fn read_index_key(scope: &[u8], key: &[u8]) -> Option<(Timestamp, PaymentId)> {
     let (millis, id) = key.strip_prefix(scope)?.split_at_checked(8)?;
     let millis = i64::from_be_bytes(millis.try_into().ok()?);
     Some((Timestamp::from_millis(millis), PaymentId::from_bytes(id.try_into().ok()?)))
-}
-
-/// The key of a wallet's numbers after the entry at this offset.
-pub(super) fn movement_key(wallet: WalletId, offset: i64) -> Vec<u8> {
-    let mut key = wallet.as_bytes().to_vec();
-    key.extend_from_slice(&offset.to_be_bytes());
-    key
 }

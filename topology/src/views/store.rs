@@ -27,7 +27,7 @@ use crate::engine::store::Reading;
 use crate::engine::verification::read_whole;
 
 /// The version of the rows and their keys. A new one is built beside the old.
-pub const VIEW_VERSION: u32 = 3;
+pub const VIEW_VERSION: u32 = 6;
 
 /// Shared by all columns: reads of the API are mostly of recent rows.
 const CACHE_BYTES: usize = 64 << 20;
@@ -51,8 +51,29 @@ pub(super) const WALLETS: &str = "wallets";
 pub(super) const DEPOSITS: &str = "deposits";
 pub(super) const MOVEMENTS: &str = "movements";
 pub(super) const TIMELINE: &str = "timeline";
+pub(super) const REFUNDS: &str = "refunds";
+pub(super) const TRANSFERS: &str = "transfers";
+/// Transfers that hold money of their senders: no values, the key says it all.
+pub(super) const TRANSFER_HOLDS: &str = "transfer_holds";
+pub(super) const TRANSFER_CREDITS: &str = "transfer_credits";
+pub(super) const WITHDRAWALS: &str = "withdrawals";
+pub(super) const SUSPENSE: &str = "suspense";
 
-const COLUMNS: [&str; 7] = [META, PAYMENTS, PAYMENT_INDEX, WALLETS, DEPOSITS, MOVEMENTS, TIMELINE];
+const COLUMNS: [&str; 13] = [
+    META,
+    PAYMENTS,
+    PAYMENT_INDEX,
+    WALLETS,
+    DEPOSITS,
+    MOVEMENTS,
+    TIMELINE,
+    REFUNDS,
+    TRANSFERS,
+    TRANSFER_HOLDS,
+    TRANSFER_CREDITS,
+    WITHDRAWALS,
+    SUSPENSE,
+];
 
 /// The last entry of a partition that the rows show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +158,7 @@ impl ViewStore {
     }
 
     /// What `RocksDB` says: files that do not add up are built anew at the next start.
-    fn judged(&self, error: &rocksdb::Error) -> ViewStoreError {
+    pub(super) fn judged(&self, error: &rocksdb::Error) -> ViewStoreError {
         match error.kind() {
             ErrorKind::Corruption => self.diverged(error.to_string()),
             _ => self.failed(error),
@@ -232,7 +253,7 @@ impl ViewStore {
         &'a self,
         column: &str,
         mode: IteratorMode<'_>,
-    ) -> Result<impl Iterator<Item = Scanned> + 'a, ViewStoreError> {
+    ) -> Result<impl Iterator<Item = Scanned> + use<'a>, ViewStoreError> {
         self.write_all()?;
         Ok(self.db.iterator_cf(self.column(column), mode))
     }

@@ -42,7 +42,7 @@ pub(super) fn of(
     Ok(rows)
 }
 
-fn key(position: Position) -> [u8; 12] {
+pub(super) fn key(position: Position) -> [u8; 12] {
     let mut key = [0; 12];
     key[..4].copy_from_slice(&position.partition.number().to_be_bytes());
     key[4..].copy_from_slice(&position.offset.number().to_be_bytes());

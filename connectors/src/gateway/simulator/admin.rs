@@ -127,22 +127,50 @@ pub(super) async fn end_outage(State(desk): State<Arc<Desk>>) -> Response {
 
 /// `GET /admin/audit`.
 pub(super) async fn audit(State(desk): State<Arc<Desk>>) -> Response {
-    let book = desk.book.clone();
+    let (book, refunds) = (desk.book.clone(), desk.refunds.book().clone());
     let audited = tokio::task::spawn_blocking(move || {
-        audit_of(&book).map(|audit| (audit, book.submissions()))
+        Ok((audit_of(&book)?, audit_of(&refunds)?, book.submissions()))
     });
-    let (audit, submissions): (Audit, _) = match audited.await.map_err(io::Error::other) {
-        Ok(Ok(audited)) => audited,
-        Ok(Err(failure)) | Err(failure) => return storage_failed(&failure),
-    };
+    let (audit, refunds, submissions): (Audit, Audit, _) =
+        match audited.await.map_err(io::Error::other) {
+            Ok(Ok(audited)) => audited,
+            Ok(Err(failure)) | Err(failure) => return storage_failed(&failure),
+        };
     shown(&json!({
         "audit": audit,
+        "refunds": {
+            "refunds": refunds.charges,
+            "succeeded": refunds.succeeded,
+            "declined": refunds.declined,
+            "amounts": refunds.amounts,
+            "keys_refunded_twice": refunds.keys_charged_twice,
+        },
         "since_start": {
             "submissions": desk.submissions.load(Ordering::Relaxed),
             "inquiries": desk.inquiries.load(Ordering::Relaxed),
             "keys_by_submissions": submissions.keys,
         },
     }))
+}
+
+/// Query of `DELETE /admin/keys`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyQuery {
+    idempotency_key: String,
+}
+
+/// `DELETE /admin/keys`: forgets a key, as after its retention.
+pub(super) async fn prune(
+    State(desk): State<Arc<Desk>>,
+    query: Result<Query<KeyQuery>, QueryRejection>,
+) -> Response {
+    let key = match query {
+        Ok(Query(query)) => digest(&query.idempotency_key),
+        Err(rejection) => return refused(&rejection.body_text()),
+    };
+    let (charge, refund) = (desk.book.prune(key), desk.refunds.book().prune(key));
+    shown(&json!({ "forgotten": charge || refund }))
 }
 
 /// `GET /admin/charges`: oldest first.

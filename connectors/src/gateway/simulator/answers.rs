@@ -104,14 +104,12 @@ pub fn replayed(stored: &Charge) -> Response {
     response
 }
 
-/// The answer to an inquiry.
-pub fn inquiry(idempotency_key: &str, charge: Option<&Charge>) -> Response {
-    let body = match charge {
-        Some(charge) => {
-            json!({ "found": true, "idempotency_key": idempotency_key, "charge": charge })
-        }
-        None => json!({ "found": false, "idempotency_key": idempotency_key }),
-    };
+/// The answer to an inquiry about what is called `subject`.
+pub fn inquiry(idempotency_key: &str, subject: &str, found: Option<&Charge>) -> Response {
+    let mut body = json!({ "found": found.is_some(), "idempotency_key": idempotency_key });
+    if let Some(found) = found {
+        body[subject] = json!(found);
+    }
     json_response(StatusCode::OK, body.to_string())
 }
 

@@ -18,12 +18,17 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::charge_book::KeyDigest;
+use super::deceit::Deceit;
 use super::magic::MagicAmount;
+use super::notifier::Notifications;
+use crate::gateway::secret::Secret;
 
 /// The longest pause that can be asked for: callers have given up long before.
 pub const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+/// So that what a key gets of one kind says nothing of another.
+const DECEIT: u64 = 0x00DE_CE17;
 /// Sums of decimal fractions are not exact.
-const ROUNDING: f64 = 1e-9;
+pub(super) const ROUNDING: f64 = 1e-9;
 /// Where the 99th percentile of the standard normal distribution is.
 const NORMAL_P99: f64 = 2.326_347_874_040_841;
 
@@ -36,6 +41,15 @@ pub struct Behaviour {
     pub latency: Option<Latency>,
     /// By misbehaviour, the percentage of keys that get it.
     pub percent: BTreeMap<MagicAmount, f64>,
+    /// By deceit, the percentage of the keys without a misbehaviour that get it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub deceit_percent: BTreeMap<Deceit, f64>,
+    /// How long after a charge an inquiry does not find it yet, in milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub ingestion_ms: u64,
+    /// Who is told what was charged; none is nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<Notifications>,
 }
 
 /// How long an answer is held back, after the charge is booked. In milliseconds.
@@ -76,6 +90,9 @@ struct Wish {
     latency: Option<Latency>,
     /// By name: only texts are named by an error about what stands below them.
     percent: BTreeMap<String, f64>,
+    deceit_percent: BTreeMap<String, f64>,
+    ingestion_ms: u64,
+    notifications: Option<Notifications>,
 }
 
 /// Why a behaviour is refused.
@@ -102,42 +119,65 @@ impl Behaviour {
         if let Some(latency) = &wish.latency {
             latency.check()?;
         }
-        let mut named = BTreeMap::new();
-        for (name, percent) in &wish.percent {
-            let misbehaviour = MagicAmount::all().find(|magic| magic.name() == *name);
-            let unknown = || refused(&format!("percent.{name}"), "there is no such misbehaviour");
-            named.insert(misbehaviour.ok_or_else(unknown)?, *percent);
+        let magic = |name: &str| MagicAmount::all().find(|magic| magic.name() == name);
+        let deceit = |name: &str| Deceit::ALL.into_iter().find(|deceit| deceit.name() == name);
+        let longest = u64::try_from(LONGEST_PAUSE.as_millis()).unwrap_or(u64::MAX);
+        if wish.ingestion_ms > longest {
+            return Err(refused("ingestion_ms", &format!("must be at most {longest}")));
         }
-        let mut sum = 0.0;
-        for (misbehaviour, percent) in &named {
-            if !(0.0..=100.0).contains(percent) {
-                let field = format!("percent.{}", misbehaviour.name());
-                return Err(refused(&field, &format!("{percent} is not between 0 and 100")));
-            }
-            sum += percent;
+        if let Some(notifications) = &wish.notifications {
+            notifications.check().map_err(|(field, reason)| refused(&field, &reason))?;
         }
-        if sum > 100.0 + ROUNDING {
-            return Err(refused(
-                "percent",
-                &format!("{sum} percent of the keys are more than all"),
-            ));
+        Ok(Self {
+            seed: wish.seed.unwrap_or(seed),
+            latency: wish.latency,
+            percent: percentages("percent", &wish.percent, magic)?,
+            deceit_percent: percentages("deceit_percent", &wish.deceit_percent, deceit)?,
+            ingestion_ms: wish.ingestion_ms,
+            notifications: wish.notifications,
+        })
+    }
+
+    /// The same, and everything is told to whoever listens there, unless somebody is told already.
+    ///
+    /// # Errors
+    /// Nobody can listen there.
+    pub fn telling(mut self, url: &str, secret: &Secret) -> Result<Self, BehaviourError> {
+        if self.notifications.is_none() {
+            let notifications = Notifications::of_all(url, secret);
+            notifications.check().map_err(|(field, reason)| refused(&field, &reason))?;
+            self.notifications = Some(notifications);
         }
-        let Wish { seed: wished, latency, percent: _ } = wish;
-        Ok(Self { seed: wished.unwrap_or(seed), latency, percent: named })
+        Ok(self)
     }
 
     /// What a key gets whose amount is not magic; none is an honest answer.
     pub fn misbehaviour_of(&self, key: KeyDigest) -> Option<MagicAmount> {
-        if self.percent.is_empty() {
+        self.drawn_of(&self.percent, key, 0)
+    }
+
+    /// What promise is broken for a key that does not misbehave.
+    pub fn deceit_of(&self, key: KeyDigest) -> Option<Deceit> {
+        self.drawn_of(&self.deceit_percent, key, DECEIT)
+    }
+
+    /// One of `percent`, or none; the same for a key, but for each `kind` of its own.
+    pub(super) fn drawn_of<T: Copy>(
+        &self,
+        percent: &BTreeMap<T, f64>,
+        key: KeyDigest,
+        kind: u64,
+    ) -> Option<T> {
+        if percent.is_empty() {
             return None;
         }
         let (high, low) = Uuid::from_u128(key).as_u64_pair();
-        let mut left = 100.0 * self.random(high ^ low.rotate_left(1)).random::<f64>();
-        let drawn = self.percent.iter().find(|(_, percent)| {
+        let mut left = 100.0 * self.random(high ^ low.rotate_left(1) ^ kind).random::<f64>();
+        let drawn = percent.iter().find(|(_, percent)| {
             left -= **percent;
             left < 0.0
         });
-        drawn.map(|(misbehaviour, _)| *misbehaviour)
+        drawn.map(|(drawn, _)| *drawn)
     }
 
     /// How long the answer to the `n`-th request is held back.
@@ -247,6 +287,34 @@ impl From<Percentiles> for BTreeMap<String, f64> {
     }
 }
 
+/// Percentages by name, each between 0 and 100, together at most 100.
+pub(super) fn percentages<T: Ord>(
+    field: &str,
+    wished: &BTreeMap<String, f64>,
+    named: impl Fn(&str) -> Option<T>,
+) -> Result<BTreeMap<T, f64>, BehaviourError> {
+    let mut percentages = BTreeMap::new();
+    let mut sum = 0.0;
+    for (name, percent) in wished {
+        let field = format!("{field}.{name}");
+        let known = named(name).ok_or_else(|| refused(&field, "there is no such misbehaviour"))?;
+        if !(0.0..=100.0).contains(percent) {
+            return Err(refused(&field, &format!("{percent} is not between 0 and 100")));
+        }
+        sum += percent;
+        percentages.insert(known, *percent);
+    }
+    if sum > 100.0 + ROUNDING {
+        return Err(refused(field, &format!("{sum} percent of the keys are more than all")));
+    }
+    Ok(percentages)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(ms: &u64) -> bool {
+    *ms == 0
+}
+
 fn rises(field: &str, pauses: &[f64]) -> Result<(), BehaviourError> {
     if pauses.is_sorted() {
         return Ok(());
@@ -284,7 +352,20 @@ mod tests {
             (r#"{"latency": {"percentiles_ms": {"many": 2}}}"#, "many"),
             (r#"{"latency": {"percentiles_ms": {"99": 120001}}}"#, "latency.percentiles_ms"),
             (r#"{"seed": -1}"#, "seed"),
-            ("{} {}", "trailing"),
+            (r#"{"deceit_percent": {"slow": 1}}"#, "deceit_percent.slow"),
+            (r#"{"deceit_percent": {"charged_less": 101}}"#, "deceit_percent.charged_less"),
+            (r#"{"ingestion_ms": 120001}"#, "ingestion_ms"),
+            (r#"{"notifications": {"url": "x", "secret": "s"}}"#, "notifications.url"),
+            (r#"{"notifications": {"url": "http://h", "secret": ""}}"#, "notifications.secret"),
+            (
+                r#"{"notifications": {"url": "http://h", "secret": "s", "percent": {"lost": 1}}}"#,
+                "lost",
+            ),
+            (
+                r#"{"notifications": {"url": "http://h", "secret": "s",
+                    "percent": {"before": 101}}}"#,
+                "notifications.percent.before",
+            ),
         ];
         for (json, named) in rows {
             let refusal = Behaviour::parse(json.as_bytes(), 0).unwrap_err().to_string();

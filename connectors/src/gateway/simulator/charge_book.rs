@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tracing::error;
 use uuid::Uuid;
 
-use super::ground_truth::{Charge, GroundTruth, GroundTruthError, LinePosition};
+use super::ground_truth::{Charge, FILE_NAME, GroundTruth, GroundTruthError, LinePosition};
 
 /// Most charges of one state directory: about 1 GiB of index.
 const MAX_CHARGES: usize = 20_000_000;
@@ -122,6 +122,17 @@ pub fn charge_id(key: KeyDigest) -> String {
     format!("ch_{key:032x}")
 }
 
+/// The gateway's id of the refund with this key.
+pub fn refund_id(key: KeyDigest) -> String {
+    format!("re_{key:032x}")
+}
+
+/// The key of the charge with this id.
+pub fn key_of(charge_id: &str) -> Option<KeyDigest> {
+    let digits = charge_id.strip_prefix("ch_").filter(|digits| digits.len() == 32)?;
+    KeyDigest::from_str_radix(digits, 16).ok()
+}
+
 /// The digest of an idempotency key.
 pub fn digest(idempotency_key: &str) -> KeyDigest {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, idempotency_key.as_bytes()).as_u128()
@@ -138,8 +149,17 @@ impl Closed {
 impl ChargeBook {
     /// Opens the book in `state_dir`.
     pub fn open(state_dir: &Path) -> Result<(Self, Closed), GroundTruthError> {
+        Self::open_file((state_dir, FILE_NAME), |_| {})
+    }
+
+    /// Opens the book in a file of this name, and calls `seen` for all that is in it.
+    pub fn open_file(
+        file: (&Path, &str),
+        mut seen: impl FnMut(&Charge),
+    ) -> Result<(Self, Closed), GroundTruthError> {
         let mut index = Index::default();
-        let (truth, bytes) = GroundTruth::open(state_dir, |charge, position| {
+        let (truth, bytes) = GroundTruth::open(file, |charge, position| {
+            seen(charge);
             let settled = SettledKey { position, submissions: 0 };
             index.settled.insert(digest(&charge.idempotency_key), settled);
         })?;
@@ -238,6 +258,12 @@ impl ChargeBook {
         let fails = *failed < limit;
         *failed += u32::from(fails);
         fails
+    }
+
+    /// Forgets a key that has its charge, as gateways do after their retention: the next
+    /// submission under it charges again. Says whether there was one.
+    pub fn prune(&self, key: KeyDigest) -> bool {
+        self.shared.index().settled.remove(&key).is_some()
     }
 
     /// How many charges the book has.

@@ -7,7 +7,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -17,38 +16,27 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde::Deserialize;
+use tokio::task::JoinHandle;
 use tower::ServiceExt;
 use tracing::error;
 
 use super::answers::{self, Refusal};
 use super::behaviour::{Behaviour, LONGEST_PAUSE};
-use super::charge_book::{Claim, Found, KeyDigest, KeyState, charge_id, digest};
+use super::charge_book::{ChargeBook, Claim, Found, KeyDigest, KeyState, digest};
+use super::deceit::Deceit;
 use super::desk::Desk;
-use super::ground_truth::{Charge, ChargeStatus};
+use super::ground_truth::Charge;
 use super::magic::{Booking, MagicAmount, Manner, Plan, Verdict};
 use super::outage::OutageKind;
+use super::refunds::Refunds;
 use super::severable::Lever;
+use super::submission::{ChargeRequest, Subject, Submission, read_submission, unix_millis};
 
 /// Longest request body: a charge has some 250 bytes.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-/// Longest idempotency key, reference and attempt id, in characters.
-const MAX_TEXT_CHARS: usize = 255;
-/// Largest amount in minor units: what a JSON number can hold exactly everywhere.
-const MAX_AMOUNT_MINOR: i64 = (1 << 53) - 1;
-
 const CHARGES: &str = "/v1/charges";
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REFUNDS: &str = "/v1/refunds";
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-
-/// Body of `POST /v1/charges`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ChargeRequest {
-    pub(super) amount: i64,
-    pub(super) currency: String,
-    pub(super) reference: String,
-    pub(super) attempt_id: String,
-}
 
 /// Query of `GET /v1/charges`.
 #[derive(Debug, Deserialize)]
@@ -57,17 +45,22 @@ struct InquiryQuery {
     idempotency_key: String,
 }
 
-/// A request that is a charge.
-pub(super) struct Submission {
-    pub(super) key: String,
-    pub(super) digest: KeyDigest,
-    pub(super) request: ChargeRequest,
+/// A submission, and what bears on its verdict.
+#[derive(Clone)]
+struct Case {
+    submission: Submission,
+    /// What a refund gives back.
+    charged: Option<Charge>,
+    deceit: Option<Deceit>,
+    behaviour: Arc<Behaviour>,
 }
 
 /// A charge with the line that the file has of it.
 struct Booked {
     charge: Charge,
     line: String,
+    /// A notification that goes before the answer.
+    told: Option<JoinHandle<()>>,
 }
 
 /// The answer to any request, with its `Request-Id`.
@@ -78,8 +71,13 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Response {
     let id = desk.request_id();
-    let mut response = if request.uri().path() == CHARGES {
-        exchange(&desk, &lever, request).await
+    let subject = match request.uri().path() {
+        CHARGES => Some(Subject::Charge),
+        REFUNDS => Some(Subject::Refund),
+        _ => None,
+    };
+    let mut response = if let Some(subject) = subject {
+        exchange(&desk, &lever, subject, request).await
     } else {
         // Its error type has no values.
         router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {})
@@ -88,8 +86,13 @@ pub(super) async fn answer(
     response
 }
 
-/// The answer to a charge or an inquiry, unless the gateway is away.
-async fn exchange(desk: &Arc<Desk>, lever: &Lever, request: Request<Incoming>) -> Response {
+/// The answer to a submission or an inquiry, unless the gateway is away.
+async fn exchange(
+    desk: &Arc<Desk>,
+    lever: &Lever,
+    subject: Subject,
+    request: Request<Incoming>,
+) -> Response {
     if let Some(outage) = desk.outages.current() {
         match outage.kind {
             OutageKind::ServerErrors => return Refusal::Unavailable.into_response(),
@@ -108,42 +111,58 @@ async fn exchange(desk: &Arc<Desk>, lever: &Lever, request: Request<Incoming>) -
         let (head, body) = request.into_parts();
         let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
         let body = body.map(http_body_util::Collected::to_bytes);
-        submit(desk, lever, &head.headers, body.ok()).await
+        submit((desk, lever), subject, &head.headers, body.ok()).await
     } else if request.method() == Method::GET {
         desk.inquiries.fetch_add(1, Ordering::Relaxed);
-        inquire(desk, request.uri()).await
+        inquire(desk, subject, request.uri()).await
     } else {
-        Refusal::InvalidRequest("Charges are made with POST and asked about with GET.")
+        Refusal::InvalidRequest("Charges and refunds are made with POST and asked about with GET.")
             .into_response()
     }
 }
 
 async fn submit(
-    desk: &Arc<Desk>,
-    lever: &Lever,
+    (desk, lever): (&Arc<Desk>, &Lever),
+    subject: Subject,
     headers: &HeaderMap,
     body: Option<Bytes>,
 ) -> Response {
-    let submission = match read_submission(headers, body) {
+    let submission = match read_submission(subject, headers, body) {
         Ok(submission) => submission,
         Err(refusal) => return refusal.into_response(),
     };
+    let charged = match subject {
+        Subject::Charge => None,
+        Subject::Refund => match Refunds::charge_of(&desk.book, &submission.request) {
+            Ok(Some(charge)) => Some(charge),
+            Ok(None) => {
+                let what = "There is no such charge of this payment in this currency.";
+                return Refusal::InvalidRequest(what).into_response();
+            }
+            Err(failure) => return storage_failed(&failure),
+        },
+    };
     let behaviour = desk.behaviour();
-    let claim = match desk.book.claim(submission.digest) {
+    let claim = match subject.book(desk).claim(submission.digest) {
         Ok(KeyState::Free(claim)) => claim,
         other => {
             desk.latency(&behaviour).await;
             return not_claimed(other, &submission.request);
         }
     };
-    let plan = match misbehaviour(&behaviour, submission.request.amount, submission.digest) {
-        Some(misbehaviour) => misbehaviour.plan(claim.attempt),
-        None => Plan::ORDINARY,
-    };
-    let booked = carry_out(desk, plan.booking, claim, submission).await;
+    let mut case = Case { submission, charged, deceit: None, behaviour };
+    let plan = case.plan(desk, subject, claim.attempt);
+    let behaviour = Arc::clone(&case.behaviour);
+    let booked = carry_out(desk, subject, (plan.booking, claim), case).await;
     desk.latency(&behaviour).await;
     match booked {
-        Ok(booked) => respond(desk, plan.manner, booked, lever).await,
+        Ok(mut booked) => {
+            if let Some(told) = booked.as_mut().and_then(|booked| booked.told.take()) {
+                // Whether it was taken or not, it went first.
+                let _ = told.await;
+            }
+            respond(desk, plan.manner, booked, lever).await
+        }
         Err(failure) => storage_failed(&failure),
     }
 }
@@ -159,7 +178,7 @@ fn not_claimed(state: io::Result<KeyState>, request: &ChargeRequest) -> Response
     }
 }
 
-async fn inquire(desk: &Desk, uri: &Uri) -> Response {
+async fn inquire(desk: &Desk, subject: Subject, uri: &Uri) -> Response {
     let Ok(Query(InquiryQuery { idempotency_key })) = Query::try_from_uri(uri) else {
         let what = "The query must be idempotency_key=<key>.";
         return Refusal::InvalidRequest(what).into_response();
@@ -167,17 +186,24 @@ async fn inquire(desk: &Desk, uri: &Uri) -> Response {
     let key = digest(&idempotency_key);
     let behaviour = desk.behaviour();
     desk.latency(&behaviour).await;
-    match desk.book.find(key) {
+    let book = subject.book(desk);
+    match book.find(key) {
         Ok(Found::Charge(charge)) => {
             let failing = misbehaviour(&behaviour, charge.amount, key)
                 .map_or(0, MagicAmount::failing_inquiries);
-            if failing > 0 && desk.book.fail_inquiry(key, failing) {
+            if failing > 0 && book.fail_inquiry(key, failing) {
                 return Refusal::Unavailable.into_response();
             }
-            answers::inquiry(&idempotency_key, Some(&charge))
+            let age = u64::try_from(unix_millis() - charge.created).unwrap_or_default();
+            let is_visible = age >= behaviour.ingestion_ms;
+            answers::inquiry(
+                &idempotency_key,
+                subject.name(),
+                Some(&*charge).filter(|_| is_visible),
+            )
         }
         Ok(Found::InUse) => Refusal::KeyInUse.into_response(),
-        Ok(Found::Nothing) => answers::inquiry(&idempotency_key, None),
+        Ok(Found::Nothing) => answers::inquiry(&idempotency_key, subject.name(), None),
         Err(failure) => storage_failed(&failure),
     }
 }
@@ -192,82 +218,98 @@ pub(super) fn storage_failed(failure: &io::Error) -> Response {
     Refusal::Internal.into_response()
 }
 
-fn read_submission(headers: &HeaderMap, body: Option<Bytes>) -> Result<Submission, Refusal> {
-    let key = headers
-        .get(IDEMPOTENCY_KEY)
-        .and_then(|value| value.to_str().ok())
-        .filter(|key| is_short_text(key))
-        .ok_or(Refusal::InvalidRequest("Idempotency-Key must be 1 to 255 visible ASCII."))?;
-    let body = body.ok_or(Refusal::InvalidRequest("The body is too long or was cut."))?;
-    let request: ChargeRequest = serde_json::from_slice(&body).map_err(|_| {
-        Refusal::InvalidRequest("The body must be amount, currency, reference, attempt_id.")
-    })?;
-    if !(1..=MAX_AMOUNT_MINOR).contains(&request.amount) {
-        return Err(Refusal::InvalidRequest("amount must be 1 to 9007199254740991."));
-    }
-    if request.currency.len() != 3 || !request.currency.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(Refusal::InvalidRequest("currency must be three upper-case letters."));
-    }
-    if !is_short_text(&request.reference) || !is_short_text(&request.attempt_id) {
-        return Err(Refusal::InvalidRequest("reference and attempt_id: 1 to 255 visible ASCII."));
-    }
-    Ok(Submission { key: key.to_owned(), digest: digest(key), request })
-}
-
-fn is_short_text(text: &str) -> bool {
-    (1..=MAX_TEXT_CHARS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-}
-
-impl ChargeRequest {
-    pub(super) fn asks_for(&self, charge: &Charge) -> bool {
-        self.amount == charge.amount
-            && self.currency == charge.currency
-            && self.reference == charge.reference
-            && self.attempt_id == charge.attempt_id
-    }
-}
-
-impl Submission {
-    pub(super) fn decided(self, verdict: Verdict) -> Charge {
-        let (status, decline_code) = match verdict {
-            Verdict::Succeeded => (ChargeStatus::Succeeded, None),
-            Verdict::Declined(code) => (ChargeStatus::Declined, Some(code.to_owned())),
-        };
-        Charge {
-            id: charge_id(self.digest),
-            idempotency_key: self.key,
-            reference: self.request.reference,
-            attempt_id: self.request.attempt_id,
-            amount: self.request.amount,
-            currency: self.request.currency,
-            status,
-            decline_code,
-            created: unix_millis(),
+impl Subject {
+    fn book(self, desk: &Desk) -> &ChargeBook {
+        match self {
+            Self::Charge => &desk.book,
+            Self::Refund => desk.refunds.book(),
         }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Charge => "charge",
+            Self::Refund => "refund",
+        }
+    }
+}
+
+impl Case {
+    /// What this try does; a deceit may change it.
+    fn plan(&mut self, desk: &Arc<Desk>, subject: Subject, attempt: u32) -> Plan {
+        let Submission { digest, request, .. } = &self.submission;
+        if let Some(magic) = misbehaviour(&self.behaviour, request.amount, *digest) {
+            return magic.plan(attempt);
+        }
+        let is_first = attempt == 1 && subject == Subject::Charge;
+        self.deceit = self.behaviour.deceit_of(*digest).filter(|_| is_first);
+        match self.deceit {
+            Some(Deceit::RefusedButCharged) => {
+                Plan { manner: Manner::RateLimited, ..Plan::ORDINARY }
+            }
+            Some(Deceit::ChargedLate) => {
+                tokio::spawn(charge_late(Arc::clone(desk), self.clone()));
+                Plan { booking: Booking::None, manner: Manner::Silence }
+            }
+            Some(Deceit::ChargedLess | Deceit::ChargedMore | Deceit::ChargedOtherCurrency)
+            | None => Plan::ORDINARY,
+        }
+    }
+
+    /// Books the verdict, and has it told. Blocks for one write to the page cache.
+    fn book(
+        self,
+        desk: &Desk,
+        subject: Subject,
+        (claim, verdict): (Claim, Verdict),
+    ) -> io::Result<Booked> {
+        let (digest, amount) = (self.submission.digest, self.submission.request.amount);
+        let verdict = match &self.charged {
+            Some(charge) => desk.refunds.decide(charge, amount, verdict),
+            None => verdict,
+        };
+        let charge = self.submission.decided_with(verdict, self.deceit);
+        let booked = subject.book(desk).book(claim, &charge);
+        if let (Err(_), Some(charged)) = (&booked, &self.charged) {
+            desk.refunds.undo(charged, amount, verdict);
+        }
+        let line = booked?;
+        let told = desk.notifier.tell(&self.behaviour, digest, &charge);
+        Ok(Booked { charge, line, told })
+    }
+}
+
+/// Charges after the long pause, unless something was charged under the key by then.
+async fn charge_late(desk: Arc<Desk>, case: Case) {
+    desk.pause(desk.pace.long).await;
+    let booked = match desk.book.claim(case.submission.digest) {
+        Ok(KeyState::Free(claim)) => {
+            case.book(&desk, Subject::Charge, (claim, Verdict::Succeeded)).map(drop)
+        }
+        Ok(KeyState::InUse | KeyState::Settled(_) | KeyState::Full) => Ok(()),
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = booked {
+        error!(%failure, "A late charge cannot be booked.");
     }
 }
 
 /// Books what is to be booked; without a booking the claim ends here, before any silence.
 async fn carry_out(
     desk: &Arc<Desk>,
-    booking: Booking,
-    claim: Claim,
-    submission: Submission,
+    subject: Subject,
+    (booking, claim): (Booking, Claim),
+    case: Case,
 ) -> io::Result<Option<Booked>> {
-    let book = |desk: &Desk, verdict| {
-        let charge = submission.decided(verdict);
-        let line = desk.book.book(claim, &charge)?;
-        Ok(Some(Booked { charge, line }))
-    };
     match booking {
         Booking::None => Ok(None),
-        Booking::Now(verdict) => book(desk, verdict),
+        Booking::Now(verdict) => case.book(desk, subject, (claim, verdict)).map(Some),
         Booking::Late(verdict) => {
             let desk = Arc::clone(desk);
             // A task of its own: the caller's hanging up does not stop a gateway from charging.
             let late = tokio::spawn(async move {
                 desk.pause(desk.pace.long).await;
-                book(&desk, verdict)
+                case.book(&desk, subject, (claim, verdict)).map(Some)
             });
             late.await.map_err(io::Error::other)?
         }
@@ -307,10 +349,4 @@ async fn respond(desk: &Desk, manner: Manner, booked: Option<Booked>, lever: &Le
 fn reset(lever: &Lever) -> Response {
     lever.pull();
     Refusal::Internal.into_response()
-}
-
-fn unix_millis() -> i64 {
-    // A clock before 1970 is wrong by so much that zero is as good.
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }

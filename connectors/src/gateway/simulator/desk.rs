@@ -11,12 +11,16 @@ use uuid::Uuid;
 use super::behaviour::Behaviour;
 use super::charge_book::ChargeBook;
 use super::connections::stopped;
+use super::notifier::Notifier;
 use super::outage::Outages;
+use super::refunds::Refunds;
 use super::{Pace, SimulatorOptions};
 
 /// What every exchange needs.
 pub(super) struct Desk {
     pub(super) book: ChargeBook,
+    pub(super) refunds: Refunds,
+    pub(super) notifier: Notifier,
     pub(super) pace: Pace,
     pub(super) outages: Outages,
     /// Becomes true when the simulator stops: every pause ends at once.
@@ -37,12 +41,14 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(
-        book: ChargeBook,
+        (book, refunds): (ChargeBook, Refunds),
         options: &SimulatorOptions,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
             book,
+            refunds,
+            notifier: Notifier::new(options.pace.short, stopping.clone()),
             pace: options.pace,
             outages: Outages::none(),
             stopping,

@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tracing::warn;
 
-/// Name of the file inside the state directory.
+/// Name of the file of charges inside the state directory.
 pub const FILE_NAME: &str = "charges.jsonl";
+/// Name of the file of refunds, which are written as charges are.
+pub const REFUNDS_FILE_NAME: &str = "refunds.jsonl";
 /// What is read of the file at a time.
 const READ_BYTES: usize = 256 * 1024;
 
@@ -31,16 +33,20 @@ pub enum ChargeStatus {
     Declined,
 }
 
-/// One decided charge, as stored and as answered.
+/// One decided charge or refund, as stored and as answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// The gateway's id, `ch_` and 32 hexadecimal digits, derived from the idempotency key.
+    /// The gateway's id, `ch_` (`re_` of a refund) and 32 hexadecimal digits, derived from the
+    /// idempotency key.
     pub id: String,
+    /// Of a refund: the id of the charge that is given back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub charge: Option<String>,
     /// The caller's key.
     pub idempotency_key: String,
     /// The caller's reference: the payment id.
     pub reference: String,
-    /// The caller's attempt.
+    /// The caller's attempt, or refund.
     pub attempt_id: String,
     /// Minor units.
     pub amount: i64,
@@ -53,6 +59,18 @@ pub struct Charge {
     pub decline_code: Option<String>,
     /// When it was decided, Unix time in milliseconds.
     pub created: i64,
+    /// What was asked for, where it is not what was charged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asked: Option<Asked>,
+}
+
+/// An amount that was asked for, and another was charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217 code.
+    pub currency: String,
 }
 
 /// Where a charge's line stands in the file, without its line feed.
@@ -98,13 +116,13 @@ pub struct GroundTruth {
 }
 
 impl GroundTruth {
-    /// Opens or creates the file in `state_dir`, cuts off a torn end, and calls `seen` for each
-    /// charge in it, in order. Gives the length of the file in bytes with it.
+    /// Opens or creates the file of this name in `state_dir`, cuts off a torn end, and calls `seen`
+    /// for each charge in it, in order. Gives the length of the file in bytes with it.
     pub fn open(
-        state_dir: &Path,
+        (state_dir, name): (&Path, &str),
         mut seen: impl FnMut(&Charge, LinePosition),
     ) -> Result<(Self, u64), GroundTruthError> {
-        let path = state_dir.join(FILE_NAME);
+        let path = state_dir.join(name);
         let failed = |source| GroundTruthError::Io { path: path.clone(), source };
         std::fs::create_dir_all(state_dir).map_err(failed)?;
         let file =
@@ -201,6 +219,7 @@ mod tests {
     fn charge(key: &str) -> Charge {
         Charge {
             id: format!("ch_{key}"),
+            charge: None,
             idempotency_key: key.to_owned(),
             reference: "payment".to_owned(),
             attempt_id: "attempt".to_owned(),
@@ -209,6 +228,7 @@ mod tests {
             status: ChargeStatus::Succeeded,
             decline_code: None,
             created: 1,
+            asked: None,
         }
     }
 
@@ -220,7 +240,7 @@ mod tests {
     fn what_is_appended_is_there_after_a_torn_end_was_cut_off() {
         let directory = tempfile::tempdir().unwrap();
         let nothing = |_: &Charge, _| panic!("the file is new");
-        let (truth, end) = GroundTruth::open(directory.path(), nothing).unwrap();
+        let (truth, end) = GroundTruth::open((directory.path(), FILE_NAME), nothing).unwrap();
         let (a, end) = truth.append(end, &line("a")).unwrap();
         let (b, end) = truth.append(end, &line("b")).unwrap();
         assert_eq!(truth.read(b).unwrap(), charge("b"));
@@ -229,7 +249,8 @@ mod tests {
 
         let mut seen = Vec::new();
         let collect = |charge: &Charge, position| seen.push((charge.clone(), position));
-        let (truth, reopened_end) = GroundTruth::open(directory.path(), collect).unwrap();
+        let (truth, reopened_end) =
+            GroundTruth::open((directory.path(), FILE_NAME), collect).unwrap();
         assert_eq!(reopened_end, end);
         assert_eq!(seen, [(charge("a"), a), (charge("b"), b)]);
         let (c, end) = truth.append(reopened_end, &line("c")).unwrap();
@@ -243,15 +264,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let text = format!("{}nonsense\n{}", line("a"), line("b"));
         std::fs::write(directory.path().join(FILE_NAME), text).unwrap();
-        let refused = GroundTruth::open(directory.path(), |_, _| {}).unwrap_err();
+        let refused = GroundTruth::open((directory.path(), FILE_NAME), |_, _| {}).unwrap_err();
         assert!(matches!(refused, GroundTruthError::Corrupted { line: 2, .. }), "{refused}");
     }
 
     #[test]
     fn a_file_in_use_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let _open = GroundTruth::open(directory.path(), |_, _| {}).unwrap();
-        let refused = GroundTruth::open(directory.path(), |_, _| {}).unwrap_err();
+        let _open = GroundTruth::open((directory.path(), FILE_NAME), |_, _| {}).unwrap();
+        let refused = GroundTruth::open((directory.path(), FILE_NAME), |_, _| {}).unwrap_err();
         assert!(matches!(refused, GroundTruthError::Locked { .. }), "{refused}");
     }
 }

@@ -13,9 +13,10 @@ use tracing::error;
 
 use super::Pace;
 use super::charge_book::{ChargeBook, Found, KeyState, digest};
-use super::charges::{ChargeRequest, Submission};
 use super::ground_truth::{Charge, ChargeStatus, GroundTruthError};
-use super::magic::{Booking, MagicAmount, Manner, Plan};
+use super::magic::{Booking, MagicAmount, Manner, Plan, Verdict};
+use super::refunds::Refunds;
+use super::submission::{ChargeRequest, Submission};
 use crate::gateway::classification::{
     AnswerKind, OperationKind, OutcomeClass, Processing, classify,
 };
@@ -27,6 +28,7 @@ use crate::gateway::simulator_client::decline_message;
 #[derive(Debug, Clone)]
 pub struct InProcessGateway {
     book: ChargeBook,
+    refunds: Refunds,
     pace: Pace,
     evidence: Evidence,
 }
@@ -42,9 +44,10 @@ impl InProcessGateway {
     pub fn open(state_dir: &Path, pace: Pace) -> Result<Self, GroundTruthError> {
         // The file is closed with the last clone; every charge that was answered is in it.
         let (book, _closed) = ChargeBook::open(state_dir)?;
+        let (refunds, _closed) = Refunds::open(state_dir)?;
         let mut fields = EvidenceFields::default();
         fields.text("gateway", "in process");
-        Ok(Self { book, pace, evidence: fields.finish() })
+        Ok(Self { book, refunds, pace, evidence: fields.finish() })
     }
 
     /// Tries `operation` once and says what became of it. Dropping the future before it completes
@@ -52,25 +55,20 @@ impl InProcessGateway {
     pub async fn perform(&self, operation: &OperationRequest) -> OperationAnswer {
         let answered = match operation.kind {
             OperationKind::Submit => self.submit(operation).await,
-            OperationKind::Inquire => self.inquire(operation),
+            OperationKind::Inquire => Self::inquire(&self.book, operation),
+            OperationKind::Refund => self.refund(operation),
+            OperationKind::InquireRefund => Self::inquire(self.refunds.book(), operation),
         };
         let (answer, charge) = answered.unwrap_or_else(|failure| {
             error!(%failure, "The ground truth cannot be used.");
             (AnswerKind::ServerError, None)
         });
         let outcome = judge(operation.kind, answer, charge);
-        OperationAnswer { outcome, evidence: self.evidence.clone() }
+        OperationAnswer { outcome, evidence: self.evidence.clone(), health: answer.health() }
     }
 
     async fn submit(&self, operation: &OperationRequest) -> io::Result<Answered> {
-        let request = ChargeRequest {
-            amount: operation.amount_minor,
-            currency: operation.currency.clone(),
-            reference: operation.payment_id.to_string(),
-            attempt_id: operation.attempt_id.to_string(),
-        };
-        let key = operation.idempotency_key.clone();
-        let submission = Submission { digest: digest(&key), key, request };
+        let submission = submission(operation, None);
         let claim = match self.book.claim(submission.digest)? {
             KeyState::Free(claim) => claim,
             KeyState::InUse => return Ok((AnswerKind::Conflict, None)),
@@ -114,15 +112,42 @@ impl InProcessGateway {
         Ok(self.answer(plan.manner, charge, operation.call_timeout).await)
     }
 
-    fn inquire(&self, operation: &OperationRequest) -> io::Result<Answered> {
+    /// Gives a charge back, at once and without misbehaviours.
+    fn refund(&self, operation: &OperationRequest) -> io::Result<Answered> {
+        let submission = submission(operation, operation.charge_reference.clone());
+        let Some(charged) = Refunds::charge_of(&self.book, &submission.request)? else {
+            return Ok((AnswerKind::OtherRefusal(Processing::DeclaredUnprocessed), None));
+        };
+        let book = self.refunds.book();
+        match book.claim(submission.digest)? {
+            KeyState::Free(claim) => {
+                let amount = operation.amount_minor;
+                let verdict = self.refunds.decide(&charged, amount, Verdict::Succeeded);
+                let refund = submission.decided(verdict);
+                if let Err(failure) = book.book(claim, &refund) {
+                    self.refunds.undo(&charged, amount, verdict);
+                    return Err(failure);
+                }
+                Ok((decided(&refund), Some(refund)))
+            }
+            KeyState::InUse => Ok((AnswerKind::Conflict, None)),
+            KeyState::Settled(refund) if submission.request.asks_for(&refund) => {
+                Ok((decided(&refund), Some(*refund)))
+            }
+            KeyState::Settled(_) => Ok((AnswerKind::OtherRefusal(Processing::Undeclared), None)),
+            KeyState::Full => Ok((AnswerKind::ServerError, None)),
+        }
+    }
+
+    fn inquire(book: &ChargeBook, operation: &OperationRequest) -> io::Result<Answered> {
         let key = digest(&operation.idempotency_key);
-        let charge = match self.book.find(key)? {
+        let charge = match book.find(key)? {
             Found::Charge(charge) => charge,
             Found::InUse => return Ok((AnswerKind::Conflict, None)),
             Found::Nothing => return Ok((AnswerKind::NothingFound, None)),
         };
         let failing = MagicAmount::of(charge.amount).map_or(0, MagicAmount::failing_inquiries);
-        if failing > 0 && self.book.fail_inquiry(key, failing) {
+        if failing > 0 && book.fail_inquiry(key, failing) {
             return Ok((AnswerKind::ServerError, None));
         }
         if charge.reference != operation.payment_id.to_string() {
@@ -165,6 +190,18 @@ impl InProcessGateway {
             }
         }
     }
+}
+
+fn submission(operation: &OperationRequest, charge: Option<String>) -> Submission {
+    let request = ChargeRequest {
+        amount: operation.amount_minor,
+        currency: operation.currency.clone(),
+        reference: operation.payment_id.to_string(),
+        attempt_id: operation.attempt_id.to_string(),
+        charge,
+    };
+    let key = operation.idempotency_key.clone();
+    Submission { digest: digest(&key), key, request }
 }
 
 fn decided(charge: &Charge) -> AnswerKind {

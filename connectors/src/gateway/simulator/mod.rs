@@ -21,6 +21,14 @@
 //! `GET /v1/ground-truth`: every charge ever decided, one JSON object per line, oldest first, with
 //! the fields of the 201 above: for `holdfast audit`. `GET /health`: `{status: "ok", charges}`.
 //!
+//! `POST /v1/refunds`, the same with `charge` (the id of a charge) besides, `attempt_id` the
+//! refund's own id; its answers have the id `re_…` and the `charge`. More than the charge took is
+//! declined, `refund_exceeds_charge`; a charge that is not there, or of another payment or
+//! currency, is 400. `GET /v1/refunds?idempotency_key=…`: as the inquiry above, `refund` in the
+//! place of `charge`. `GET /v1/ground-truth/refunds`: every refund.
+//!
+//! Whoever is named in the behaviour gets notifications (see docs/simulator.md).
+//!
 //! `/admin/behaviour`, `/admin/outage`, `/admin/audit`, `/admin/charges`: see docs/simulator.md.
 //!
 //! Every answer carries a `Request-Id`. Amounts make it misbehave ([`magic`]), and so does a
@@ -44,13 +52,17 @@ pub mod behaviour;
 mod charge_book;
 mod charges;
 mod connections;
+pub mod deceit;
 mod desk;
 pub mod ground_truth;
 mod in_process;
 pub mod magic;
+pub mod notifier;
 pub mod outage;
+mod refunds;
 mod routes;
 mod severable;
+mod submission;
 
 use std::future::Future;
 use std::io;
@@ -70,6 +82,7 @@ use behaviour::Behaviour;
 use charge_book::{ChargeBook, Closed};
 use desk::Desk;
 use ground_truth::GroundTruthError;
+use refunds::Refunds;
 
 /// Longest time that a stop waits for connections to end; a caller that never finishes sending its
 /// request must not hold the process.
@@ -121,8 +134,8 @@ pub enum SimulatorError {
 pub struct Simulator {
     listener: TcpListener,
     address: SocketAddr,
-    book: ChargeBook,
-    closed: Closed,
+    books: (ChargeBook, Refunds),
+    closed: [Closed; 2],
     options: SimulatorOptions,
 }
 
@@ -138,13 +151,17 @@ impl Simulator {
     /// answered with all charges known.
     pub async fn bind(options: SimulatorOptions) -> Result<Self, SimulatorError> {
         let (listen, state_dir) = (options.listen, options.state_dir.clone());
-        let (book, closed) = tokio::task::spawn_blocking(move || ChargeBook::open(&state_dir))
-            .await
-            .map_err(|crash| SimulatorError::Crashed(crash.to_string()))??;
+        let opened = tokio::task::spawn_blocking(move || {
+            let (book, closed) = ChargeBook::open(&state_dir)?;
+            let (refunds, refunds_closed) = Refunds::open(&state_dir)?;
+            Ok::<_, GroundTruthError>(((book, refunds), [closed, refunds_closed]))
+        });
+        let (books, closed) =
+            opened.await.map_err(|crash| SimulatorError::Crashed(crash.to_string()))??;
         let cannot_listen = |source| SimulatorError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
-        Ok(Self { listener, address, book, closed, options })
+        Ok(Self { listener, address, books, closed, options })
     }
 
     /// The address it listens on, with the port that was taken.
@@ -159,15 +176,17 @@ impl Simulator {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), SimulatorError> {
         let (stop, stopping) = watch::channel(false);
-        let (charges, seed) = (self.book.charges(), self.options.behaviour.seed);
+        let (charges, seed) = (self.books.0.charges(), self.options.behaviour.seed);
         info!(address = %self.address, charges, seed, "Gateway simulator listens.");
 
-        let desk = Arc::new(Desk::new(self.book, &self.options, stopping.clone()));
+        let desk = Arc::new(Desk::new(self.books, &self.options, stopping.clone()));
         let (listener, closed) = (self.listener, self.closed);
         let server = async move {
             connections::serve(listener, desk).await?;
             // The last handler and the last late booking have let go of the book.
-            closed.wait().await;
+            for closed in closed {
+                closed.wait().await;
+            }
             Ok(())
         };
         let stop_when_asked = async move {

@@ -8,11 +8,12 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use futures::stream;
 
 use super::admin;
 use super::answers::{self, Refusal};
+use super::charge_book::ChargeBook;
 use super::desk::Desk;
 
 /// Longest request body: a behaviour with everything has some 1000 bytes.
@@ -25,12 +26,14 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
     let behaviour = get(admin::behaviour).put(admin::behave).delete(admin::behave_as_at_the_start);
     let outage = get(admin::outage).post(admin::begin_outage).delete(admin::end_outage);
     Router::new()
-        .route("/v1/ground-truth", get(ground_truth))
+        .route("/v1/ground-truth", get(charges))
+        .route("/v1/ground-truth/refunds", get(refunds))
         .route("/health", get(health))
         .route("/admin/behaviour", behaviour)
         .route("/admin/outage", outage)
         .route("/admin/audit", get(admin::audit))
         .route("/admin/charges", get(admin::charges))
+        .route("/admin/keys", delete(admin::prune))
         .fallback(async || Refusal::UnknownPath)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(desk)
@@ -41,11 +44,19 @@ async fn health(State(desk): State<Arc<Desk>>) -> Response {
     answers::json_response(StatusCode::OK, body.to_string())
 }
 
+async fn charges(State(desk): State<Arc<Desk>>) -> Response {
+    ground_truth(desk.book.clone())
+}
+
+async fn refunds(State(desk): State<Arc<Desk>>) -> Response {
+    ground_truth(desk.refunds.book().clone())
+}
+
 /// Streams the file as it is now; charges booked while it streams are not in it.
-async fn ground_truth(State(desk): State<Arc<Desk>>) -> Response {
-    let end = desk.book.readable_bytes();
+fn ground_truth(book: ChargeBook) -> Response {
+    let end = book.readable_bytes();
     let blocks = stream::try_unfold(0_u64, move |offset| {
-        let book = desk.book.clone();
+        let book = book.clone();
         async move {
             if offset >= end {
                 return Ok::<_, io::Error>(None);

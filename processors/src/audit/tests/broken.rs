@@ -178,8 +178,8 @@ const JOURNALS: &[Row<Vec<Entry>>] = &[
             leg.currency = "EUR".parse().expect("valid");
         });
     }),
-    ("deposits", "a deposit booked twice", |entries| repeat(entries, is_deposit)),
-    ("deposits", "a reference booked twice", |entries| {
+    ("rails", "a deposit booked twice", |entries| repeat(entries, is_deposit)),
+    ("rails", "a reference booked twice", |entries| {
         repeat(entries, is_deposit);
         let last = entries.last_mut().expect("just pushed");
         if let Event::DepositRecorded(one) = &mut last.events[0] {

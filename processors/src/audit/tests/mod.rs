@@ -1,22 +1,38 @@
 //! A good journal is clean; each check finds what it is there for in a broken one.
 
 mod broken;
+mod broken_domain;
+pub(crate) mod domain;
 mod scenario;
 
 use proptest::prelude::*;
 use schemas::inputs::GatewayOutcome;
 
+use crate::audit::AuditReport;
 use scenario::{Scenario, audit, full, honest, seal};
 
 #[test]
-fn a_good_journal_is_clean_and_leaves_no_check_idle() {
+fn good_journals_are_clean_and_leave_no_check_idle() {
     let scenario = full();
     let report = audit(&seal(&scenario.entries), Some(honest(&scenario)));
-    for check in &report.checks {
+    let domain = audit(&seal(&domain::journal()), None);
+    for check in report.checks.iter().chain(&domain.checks) {
         assert_eq!(check.violations, 0, "{check:#?}");
-        assert!(check.examined > 0, "{} examined nothing", check.name);
+        let examined =
+            |report: &AuditReport| report.check(check.name).map_or(0, |one| one.examined);
+        assert!(examined(&report) + examined(&domain) > 0, "{} examined nothing", check.name);
     }
-    assert!(report.is_clean());
+    assert!(report.is_clean() && domain.is_clean());
+}
+
+#[test]
+fn the_totals_count_the_whole_domain() {
+    let totals = audit(&seal(&domain::journal()), None).totals;
+    let payments = &totals.payments;
+    assert_eq!((payments.needs_review, payments.cancelled, payments.completed), (1, 1, 6));
+    assert_eq!((totals.withdrawals, totals.refunds, totals.transfers), (1, 4, 3));
+    let money = totals.money.values().next().expect("USD");
+    assert_eq!((money.withdrawn, money.in_suspense), (50, 70 - 25));
 }
 
 #[test]

@@ -18,7 +18,9 @@ use schemas::{
 };
 
 use crate::audit::{AuditRecord, AuditReport, Auditor, Charge, ChargeStatus, GroundTruth};
-use crate::policy::{GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy};
+use crate::policy::{
+    GatewayPolicy, InquiryKind, PaymentTimes, PlaintextRule, Policy, TransferTimes,
+};
 use crate::{DecideContext, MemoryLedger};
 
 /// A shard that decides inputs and keeps what it decided.
@@ -45,13 +47,17 @@ fn policy() -> Policy {
         maximum_call_time: Duration::from_secs(5),
         ingestion_window: Duration::from_secs(5),
         inquiry: InquiryKind::Authoritative,
+        refund_inquiry: InquiryKind::Authoritative,
     };
     Policy {
         version: 1,
         partitions: one_partition(),
         plaintext: PlaintextRule::Allowed,
         gateways: vec![gateway("simulator"), gateway("other")],
+        routes: Vec::new(),
         payment: PaymentTimes::default(),
+        refund: PaymentTimes::of_refunds(),
+        transfer: TransferTimes::default(),
     }
 }
 
@@ -189,6 +195,7 @@ impl Scenario {
             evidence: None,
             observed_at: self.now,
             correlation_id: String::new(),
+            notification_id: String::new(),
         };
         self.record(Topic::GatewayResults, InputBody::GatewayResult(result));
     }

@@ -1,5 +1,9 @@
 //! The supervisor itself: starts everything in order, waits for a signal, stops in reverse.
 
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
@@ -116,8 +120,10 @@ impl System {
             }
         }
         let log = Log::obtain(arguments, state).await?;
-        let (gateway_url, simulator) = start_simulator(arguments, state, &build).await?;
         let port = choose_port("HTTP API", arguments.port)?;
+        let secret = arguments.notifications.then(|| notification_secret(state)).transpose()?;
+        let told = secret.as_deref().map(|secret| (port, secret));
+        let (gateway_url, simulator) = start_simulator(arguments, state, &build, told).await?;
         let metrics_port = choose_port("server of the metrics", arguments.metrics_port)?;
         let ready = Ready {
             pid: process::id(),
@@ -129,7 +135,8 @@ impl System {
             registry_url: log.registry_url,
             state_directory: state.to_owned(),
         };
-        let application = start_application(&ready, [port, metrics_port]).await?;
+        let ports = [port, metrics_port];
+        let application = start_application(&ready, ports, secret.as_deref()).await?;
         demo::open(&ready.api_url).await.context("cannot open the demo wallets")?;
         Ok(Self { application, simulator, embedded: log.embedded, ready })
     }
@@ -190,19 +197,26 @@ async fn start_simulator(
     arguments: &DevArguments,
     state: &Path,
     build: &Build,
+    told: Option<(u16, &Path)>,
 ) -> anyhow::Result<(String, Supervised)> {
     let address =
         format!("127.0.0.1:{}", choose_port("gateway simulator", arguments.gateway_port)?);
+    let mut arguments: Vec<OsString> = vec![
+        "gateway-sim".into(),
+        "--listen".into(),
+        address.clone().into(),
+        "--state-dir".into(),
+        state.join(SIMULATOR).into(),
+    ];
+    if let Some((port, secret)) = told {
+        let url = format!("http://127.0.0.1:{port}/api/v1/gateways/simulator/notifications");
+        let secret = format!("file:{}", secret.display());
+        arguments.extend(["--notify-url", &url, "--notify-secret", &secret].map(Into::into));
+    }
     let spec = ChildSpec {
         name: SIMULATOR,
         program: build.executable.clone(),
-        arguments: vec![
-            "gateway-sim".into(),
-            "--listen".into(),
-            address.clone().into(),
-            "--state-dir".into(),
-            state.join(SIMULATOR).into(),
-        ],
+        arguments,
         environment: Vec::new(),
         record_directory: state.to_owned(),
         log_file: log_file(state, SIMULATOR),
@@ -217,8 +231,11 @@ async fn start_simulator(
 async fn start_application(
     ready: &Ready,
     [port, metrics_port]: [u16; 2],
+    secret: Option<&Path>,
 ) -> anyhow::Result<Supervised> {
     let state = &ready.state_directory;
+    let secret = secret.map(|path| format!("file:{}", path.display()));
+    let secret = secret.map(|place| ("HOLDFAST_GATEWAY_WEBHOOK_SECRET".into(), place.into()));
     let spec = ChildSpec {
         name: APPLICATION,
         program: ready.build.executable.clone(),
@@ -234,7 +251,10 @@ async fn start_application(
             // All in one, whatever an .env file says of the processes of an installation.
             ("HOLDFAST_ROLES".into(), "api,ledger,gateway".into()),
             ("HOLDFAST_SHARDS".into(), "all".into()),
-        ],
+        ]
+        .into_iter()
+        .chain(secret)
+        .collect(),
         record_directory: state.clone(),
         log_file: log_file(state, APPLICATION),
         grace: GRACE,
@@ -245,6 +265,22 @@ async fn start_application(
     let is_ready =
         async || client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success());
     Ok(Supervised::start(spec, APPLICATION_BOUND, is_ready).await?)
+}
+
+/// What the simulator signs its notifications with: random, and kept for the next start.
+fn notification_secret(state: &Path) -> anyhow::Result<PathBuf> {
+    let path = state.join("notification-secret");
+    if !path.exists() {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .context("cannot write the secret of the notifications")?;
+        let secret = uuid::Uuid::new_v4().simple().to_string();
+        file.write_all(secret.as_bytes()).context("cannot write the secret")?;
+    }
+    Ok(path)
 }
 
 fn choose_port(what: &str, preferred: u16) -> anyhow::Result<u16> {

@@ -1,8 +1,9 @@
 //! Reads the journal, committed records only: up to the end that it has now, or for ever.
 //!
-//! For `holdfast audit` and `holdfast journal`, which look at the log from outside: it shares
-//! nothing with the engine on purpose, writes nothing, and joins no consumer group. It does not
-//! judge what it reads; a record that is no entry is handed on as such.
+//! For `holdfast audit`, `holdfast journal` and others who look at the log from outside; dead
+//! letters are read in the same way. It shares nothing with the engine on purpose, writes nothing,
+//! and joins no consumer group. It does not judge what it reads; a record that is no entry is
+//! handed on as such.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, TopicPartitionList};
-use schemas::codec::{DecodeError, SCHEMA_HEADER, SchemaCatalog, SchemaFingerprint};
+use schemas::codec::{DecodeError, Record, SCHEMA_HEADER, SchemaCatalog, SchemaFingerprint};
 use schemas::entry::Entry;
 use schemas::{
     Offset, Partition, PartitionCount, Position, Timestamp, Topic, TopicName, TopicPrefix,
@@ -103,7 +104,15 @@ impl JournalReader {
     /// # Errors
     /// No broker answers there, or it has no such topic; the text says what to do.
     pub fn open(address: JournalAddress<'_>) -> anyhow::Result<Self> {
-        let journal = Topic::Journal.name(address.topic_prefix);
+        Self::open_topic(address, Topic::Journal)
+    }
+
+    /// A reader of another topic at this address.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_topic(address: JournalAddress<'_>, topic: Topic) -> anyhow::Result<Self> {
+        let journal = topic.name(address.topic_prefix);
         let servers = address.bootstrap_servers.to_owned();
         let consumer = consumer(address).context("cannot make a Kafka client")?;
         let count = partitions(&consumer, &journal, &servers)?;
@@ -165,6 +174,28 @@ impl JournalReader {
         extent: Extent,
         mut visit: impl FnMut(JournalRecord<'_>) -> Visited,
     ) -> Visited {
+        self.read_messages(extent, |message| visit(self.record(message)?))
+    }
+
+    /// Shows the values of one extent, in order, as records of another kind than entries.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub fn read_as<R: Record>(
+        &self,
+        extent: Extent,
+        mut visit: impl FnMut(Result<R, DecodeError>) -> Visited,
+    ) -> Visited {
+        self.read_messages(extent, |message| {
+            visit(self.catalog.decode(message.payload(), fingerprint(message)))
+        })
+    }
+
+    fn read_messages(
+        &self,
+        extent: Extent,
+        mut visit: impl FnMut(&BorrowedMessage<'_>) -> Visited,
+    ) -> Visited {
         if extent.begin >= extent.end {
             return Ok(ControlFlow::Continue(()));
         }
@@ -177,7 +208,7 @@ impl JournalReader {
                     if message.offset() >= extent.end {
                         break;
                     }
-                    if visit(self.record(&message)?)?.is_break() {
+                    if visit(&message)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                     last_heard = Instant::now();

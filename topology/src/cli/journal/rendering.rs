@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::Context;
 use schemas::entry::{Entry, InputBody, Source, Verdict};
 use schemas::event::Event;
-use schemas::inputs::{CommandBody, GatewayOutcome, OperationBody};
+use schemas::inputs::{CommandBody, GatewayOutcome, LegBody, OperationBody};
 use serde_json::Value;
 
 use super::reader::JournalRecord;
@@ -118,6 +118,24 @@ fn subject(entry: &Entry) -> String {
                 "pay {} {}, payment {}, wallet {}",
                 pay.amount, pay.currency, pay.payment_id, pay.wallet_id
             ),
+            CommandBody::Cancel(cancel) => {
+                format!("cancel payment {}, wallet {}", cancel.payment_id, cancel.wallet_id)
+            }
+            CommandBody::Refund(refund) => format!(
+                "refund {} of payment {}, refund {}, wallet {}",
+                refund.amount.map_or_else(|| "all".to_owned(), |amount| amount.to_string()),
+                refund.payment_id,
+                refund.refund_id,
+                refund.wallet_id
+            ),
+            CommandBody::Transfer(transfer) => format!(
+                "transfer {} {}, transfer {}, from wallet {} to wallet {}",
+                transfer.amount,
+                transfer.currency,
+                transfer.transfer_id,
+                transfer.wallet_id,
+                transfer.to_wallet_id
+            ),
         },
         InputBody::Operation(operation) => match &operation.body {
             OperationBody::OpenWallet(open) => {
@@ -127,6 +145,7 @@ fn subject(entry: &Entry) -> String {
                 "deposit {} {}, deposit {}, wallet {}",
                 deposit.amount, deposit.currency, deposit.deposit_id, deposit.wallet_id
             ),
+            other => operated(other),
         },
         InputBody::GatewayResult(result) => format!(
             "{} {}, payment {}, wallet {}",
@@ -135,11 +154,54 @@ fn subject(entry: &Entry) -> String {
             result.payment_id,
             result.wallet_id
         ),
+        InputBody::TransferLeg(leg) => {
+            let body = match &leg.body {
+                LegBody::CreditAsked {} => "credit",
+                LegBody::CreditDone {} => "credited",
+                LegBody::CreditRefused { .. } => "refused",
+            };
+            let (amount, currency) = (leg.amount.minor(), leg.currency);
+            format!(
+                "{body} {amount} {currency}, transfer {}, wallet {}",
+                leg.transfer_id, leg.wallet_id
+            )
+        }
         InputBody::TimerFired {} => match &entry.source {
             Source::Timer { timer_id, .. } => format!("due: {timer_id}"),
             Source::Input { .. } => "a timer as a record".to_owned(),
         },
         InputBody::Unreadable(unreadable) => format!("{} bytes", unreadable.length),
+    }
+}
+
+/// What an operator asked for, but for openings and deposits.
+fn operated(body: &OperationBody) -> String {
+    match body {
+        OperationBody::OpenWallet(open) => format!("open wallet {}", open.wallet_id),
+        OperationBody::Deposit(deposit) => format!("deposit {}", deposit.deposit_id),
+        OperationBody::Withdraw(withdraw) => format!(
+            "withdraw {} {}, withdrawal {}, wallet {}",
+            withdraw.amount, withdraw.currency, withdraw.withdrawal_id, withdraw.wallet_id
+        ),
+        OperationBody::ReverseDeposit(reverse) => {
+            format!("reverse deposit {}, wallet {}", reverse.deposit_id, reverse.wallet_id)
+        }
+        OperationBody::ReverseWithdrawal(reverse) => {
+            format!("reverse withdrawal {}, wallet {}", reverse.withdrawal_id, reverse.wallet_id)
+        }
+        OperationBody::FreezeWallet(change) => format!("freeze wallet {}", change.wallet_id),
+        OperationBody::UnfreezeWallet(change) => format!("unfreeze wallet {}", change.wallet_id),
+        OperationBody::CloseWallet(change) => format!("close wallet {}", change.wallet_id),
+        OperationBody::SetLimits(limits) => format!("set limits of wallet {}", limits.wallet_id),
+        OperationBody::ResolvePayment(resolve) => format!(
+            "resolve payment {} as {:?}, wallet {}",
+            resolve.payment_id, resolve.outcome, resolve.wallet_id
+        ),
+        OperationBody::ResolveRefund(resolve) => format!(
+            "resolve refund {} as {:?}, wallet {}",
+            resolve.refund_id, resolve.outcome, resolve.wallet_id
+        ),
+        OperationBody::AdoptPolicy(adopt) => format!("adopt configuration {}", adopt.version),
     }
 }
 
@@ -161,6 +223,7 @@ fn outcome(entry: &Entry) -> Vec<String> {
     entry.events.iter().map(told).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each event")]
 fn told(event: &Event) -> String {
     let hold = |what: &str, hold: &schemas::event::Hold| {
         format!("{what} {} {}", hold.amount.minor(), hold.currency)
@@ -194,6 +257,59 @@ fn told(event: &Event) -> String {
         }
         Event::DiscrepancyRecorded(found) => {
             format!("discrepancy: {}: {}", found.code, found.detail)
+        }
+        Event::AttemptAbandoned(left) => format!("attempt abandoned: {}", left.reason),
+        Event::PaymentReviewRequested(asked) => format!("payment needs review: {}", asked.reason),
+        Event::PaymentResolved(said) => {
+            format!("payment resolved as {:?} by {}", said.outcome, said.actor)
+        }
+        Event::CancelRequested(_) => "cancel requested".to_owned(),
+        Event::PaymentCancelled(_) => "payment cancelled".to_owned(),
+        Event::SuspenseBooked(booked) => {
+            let (amount, currency) = (booked.amount.minor(), booked.currency);
+            format!("suspense: {:?} {amount} {currency}: {}", booked.side, booked.code)
+        }
+        Event::WalletFrozen(_)
+        | Event::WalletUnfrozen(_)
+        | Event::WalletClosed(_)
+        | Event::LimitsSet(_)
+        | Event::WithdrawalRecorded(_)
+        | Event::DepositReversed(_)
+        | Event::WithdrawalReversed(_)
+        | Event::PolicyAdopted(_) => event.name().to_owned(),
+        Event::OrphanRecorded(kept) => {
+            format!("of an unknown operation, kept: {}", said(&kept.result.outcome))
+        }
+        Event::OrphanApplied(applied) => {
+            format!("said before, counts now: {}", said(&applied.result.outcome))
+        }
+        Event::RefundRequested(asked) => {
+            format!("refund of {} {} requested", asked.amount.minor(), asked.currency)
+        }
+        Event::RefundResendScheduled(resend) => {
+            format!("refund again at {}: {}", resend.due, resend.reason)
+        }
+        Event::RefundInDoubt(doubt) => format!("refund in doubt: {}", doubt.reason),
+        Event::RefundReviewRequested(asked) => format!("refund needs review: {}", asked.reason),
+        Event::RefundResolved(said) => {
+            format!("refund resolved as {:?} by {}", said.outcome, said.actor)
+        }
+        Event::RefundSucceeded(done) => format!("refund succeeded: {}", done.gateway_reference),
+        Event::RefundFailed(failed) => {
+            format!("refund failed: {}: {}", failed.code, failed.message)
+        }
+        Event::TransferRequested(_) => "transfer requested".to_owned(),
+        Event::TransferHeld(one) => format!("held {} {}", one.amount.minor(), one.currency),
+        Event::TransferLegRequested(asked) => {
+            format!("leg to wallet {}", asked.leg.wallet_id)
+        }
+        Event::TransferCredited(credited) => {
+            format!("credited {} {}", credited.amount.minor(), credited.currency)
+        }
+        Event::TransferRefused(refused) => format!("transfer refused: {}", refused.code),
+        Event::TransferCompleted(_) => "transfer completed".to_owned(),
+        Event::TransferFailed(failed) => {
+            format!("transfer failed: {}: {}", failed.code, failed.message)
         }
     }
 }

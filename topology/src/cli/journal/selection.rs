@@ -147,12 +147,28 @@ fn is_about(entry: &Entry, payment: &str) -> bool {
     let asked = match &entry.input.body {
         InputBody::Command(command) => match &command.body {
             CommandBody::Pay(pay) => pay.payment_id.eq_ignore_ascii_case(payment),
+            CommandBody::Cancel(cancel) => cancel.payment_id.eq_ignore_ascii_case(payment),
+            CommandBody::Refund(refund) => refund.payment_id.eq_ignore_ascii_case(payment),
+            CommandBody::Transfer(_) => false,
         },
         InputBody::Operation(operation) => match &operation.body {
-            OperationBody::OpenWallet(_) | OperationBody::Deposit(_) => false,
+            OperationBody::ResolvePayment(resolve) => {
+                resolve.payment_id.eq_ignore_ascii_case(payment)
+            }
+            OperationBody::OpenWallet(_)
+            | OperationBody::Deposit(_)
+            | OperationBody::Withdraw(_)
+            | OperationBody::ReverseDeposit(_)
+            | OperationBody::ReverseWithdrawal(_)
+            | OperationBody::FreezeWallet(_)
+            | OperationBody::UnfreezeWallet(_)
+            | OperationBody::CloseWallet(_)
+            | OperationBody::SetLimits(_)
+            | OperationBody::ResolveRefund(_)
+            | OperationBody::AdoptPolicy(_) => false,
         },
         InputBody::GatewayResult(result) => result.payment_id.to_string() == payment,
-        InputBody::TimerFired {} | InputBody::Unreadable(_) => false,
+        InputBody::TransferLeg(_) | InputBody::TimerFired {} | InputBody::Unreadable(_) => false,
     };
     let told = || entry.events.iter().filter_map(processors::payment_of);
     asked || told().any(|id| id.to_string().eq_ignore_ascii_case(payment))

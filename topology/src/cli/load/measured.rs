@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::companions::CompanionOutcomes;
 use super::handover::{Handed, Handover};
 use super::latency::Summary;
 use super::live::Counts;
@@ -64,6 +65,9 @@ pub(super) struct Measured {
     pub lateness_ms: Summary,
     /// What the processes used.
     pub processes: Vec<Cost>,
+    /// What became of refunds and transfers; none when none were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub companions: Option<CompanionOutcomes>,
 }
 
 impl Measured {
@@ -96,6 +100,7 @@ impl Measured {
             terminal_ms: tally.terminal.summary(),
             lateness_ms: handover.lateness.summary(),
             processes: window.costs.clone(),
+            companions: None,
         };
         measured.judge_each(handover, tally);
         measured

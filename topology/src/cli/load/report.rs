@@ -8,6 +8,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use processors::audit::AuditReport;
 use serde::Serialize;
 
+use super::companions::{CompanionOutcomes, Outcomes};
 use super::latency::Summary;
 use super::measured::Measured;
 
@@ -52,6 +53,12 @@ pub(super) struct Asked {
     pub hot_wallet: f64,
     /// The outcomes, as given.
     pub mix: String,
+    /// Refunds for each hundred payments that complete.
+    pub refunds: f64,
+    /// Transfers for each hundred payments.
+    pub transfers: f64,
+    /// How long the gateway was away, seconds.
+    pub outage: u64,
 }
 
 /// One run of a search.
@@ -164,6 +171,15 @@ impl Report<'_> {
         }
         if !run.errors.is_empty() {
             let _ = writeln!(text, "errors: {}", named(&run.errors));
+        }
+        for (name, outcomes) in run.companions.iter().flat_map(CompanionOutcomes::kinds) {
+            let Outcomes { sent, completed, refused, unfinished } = outcomes;
+            let _ = write!(text, "{name}: {sent} sent, {completed} completed, ");
+            let _ = writeln!(
+                text,
+                "{} refused, {unfinished} unfinished",
+                refused.values().sum::<u64>()
+            );
         }
         text
     }

@@ -10,10 +10,12 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use super::clients::Clients;
+use super::companions::{Companions, Company};
 use super::handover::{Handover, Job, Payer};
 use super::journal_watch::Prepared;
 use super::live::{Counts, Live};
 use super::measured::{DecidedBy, Measured, Window};
+use super::outage;
 use super::over_http::{self, ApiAddress};
 use super::over_kafka;
 use super::processes::{Participant, Usage};
@@ -51,6 +53,8 @@ pub(super) struct Ground {
     pub participants: Vec<Participant>,
     /// How long after the last payment the others may take to end.
     pub drain: Duration,
+    /// Where outages are asked for.
+    pub gateway_urls: Vec<String>,
     /// Counts Ctrl-C: with the first nothing more is sent, with the second nothing is awaited.
     pub interrupts: Arc<AtomicU32>,
 }
@@ -91,6 +95,11 @@ impl Ground {
             drain: self.drain,
         };
         let sender = self.start_sender(job);
+        let companions = self.companions(run, start, plan).await?;
+        let outage = plan.outage.map(|lasts| {
+            let begins = start + plan.warm_up + plan.counted.saturating_sub(lasts) / 2;
+            tokio::spawn(outage::make(begins, lasts, self.gateway_urls.clone()))
+        });
 
         let mut over = || self.is_interrupted() || sender.is_finished() || watch.has_ended();
         let warm = start + plan.warm_up;
@@ -100,10 +109,15 @@ impl Ground {
             .await;
         let after = self.moment(&live);
         stop.store(true, Ordering::Relaxed);
+        if let Some(companions) = &companions {
+            companions.stop();
+        }
 
         let deadline = Instant::now() + self.drain;
         let mut over = || {
-            let all_ended = sender.is_finished() && live.counts().under_way() == 0;
+            let all_ended = sender.is_finished()
+                && live.counts().under_way() == 0
+                && companions.as_ref().is_none_or(Companions::are_over);
             all_ended || self.interrupts() > 1 || watch.has_ended()
         };
         look_until(deadline, &mut over, || progress.show(Phase::Drain, live.counts())).await;
@@ -114,7 +128,36 @@ impl Ground {
             Path::Http(_) => DecidedBy::Answer,
             Path::Kafka => DecidedBy::Journal,
         };
-        Ok(Measured::of(&handover, &tally, answered, &before.to(&after, &self.participants)))
+        let window = before.to(&after, &self.participants);
+        let mut measured = Measured::of(&handover, &tally, answered, &window);
+        if let Some(companions) = companions {
+            measured.companions = Some(companions.finish().await?);
+        }
+        if let Some(outage) = outage {
+            outage.await.context("the outage panicked")??;
+        }
+        Ok(measured)
+    }
+
+    async fn companions(
+        &self,
+        run: RunId,
+        start: Instant,
+        plan: &Plan,
+    ) -> anyhow::Result<Option<Companions>> {
+        if plan.companions.is_none() {
+            return Ok(None);
+        }
+        let company = Company {
+            run,
+            shares: plan.companions,
+            rate: plan.rate,
+            start,
+            duration: plan.warm_up + plan.counted,
+            payers: Arc::clone(&self.payers),
+            schema: self.ids.command,
+        };
+        Companions::begin(company, &self.clients).await.map(Some)
     }
 
     fn start_sender(&self, job: Job) -> JoinHandle<anyhow::Result<Handover>> {

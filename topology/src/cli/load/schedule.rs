@@ -9,6 +9,7 @@ use rand::rngs::SmallRng;
 use rand_distr::{Distribution, Zipf};
 
 use super::arrivals::Arrivals;
+use super::companions::Shares;
 use super::mix::Mix;
 
 /// Which wallets pay how often.
@@ -39,6 +40,10 @@ pub(super) struct Plan {
     pub amount: i64,
     /// The most payments that may be under way; what is due beyond is not sent.
     pub max_in_flight: u64,
+    /// What accompanies them.
+    pub companions: Shares,
+    /// How long the gateway is away in the middle of what is counted.
+    pub outage: Option<Duration>,
 }
 
 /// One payment that is due.
@@ -169,6 +174,8 @@ mod tests {
             mix: "completed=1".parse().expect("a mix"),
             amount: 100,
             max_in_flight: 1,
+            companions: Shares { refunds: 0.0, transfers: 0.0 },
+            outage: None,
         };
         let schedule = Schedule::new(&plan, SmallRng::seed_from_u64(7)).expect("a rate");
         let due: Vec<Due> = schedule.collect();

@@ -109,13 +109,31 @@ pub(super) struct DecisionPart<'e> {
 #[derive(Debug, Deserialize)]
 enum EventPart<'e> {
     #[serde(rename = "holdfast.PaymentRequested", borrow)]
-    PaymentRequested(PaymentPart<'e>),
+    PaymentRequested(RequestedPart<'e>),
     #[serde(rename = "holdfast.PaymentCompleted", borrow)]
     PaymentCompleted(PaymentPart<'e>),
     #[serde(rename = "holdfast.PaymentFailed", borrow)]
     PaymentFailed(FailurePart<'e>),
+    #[serde(rename = "holdfast.RefundRequested", borrow)]
+    RefundRequested(RefundPart<'e>),
+    #[serde(rename = "holdfast.RefundSucceeded", borrow)]
+    RefundSucceeded(RefundPart<'e>),
+    #[serde(rename = "holdfast.RefundFailed", borrow)]
+    RefundFailed(RefundFailurePart<'e>),
+    #[serde(rename = "holdfast.TransferRequested", borrow)]
+    TransferRequested(TransferPart<'e>),
+    #[serde(rename = "holdfast.TransferCompleted", borrow)]
+    TransferCompleted(TransferPart<'e>),
+    #[serde(rename = "holdfast.TransferFailed", borrow)]
+    TransferFailed(TransferFailurePart<'e>),
     #[serde(other)]
     Other,
+}
+
+#[derive(Debug, Deserialize)]
+struct RequestedPart<'e> {
+    payment_id: &'e str,
+    wallet_id: &'e str,
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,7 +147,29 @@ struct FailurePart<'e> {
     code: &'e str,
 }
 
-/// A step of a payment that an entry states.
+#[derive(Debug, Deserialize)]
+struct RefundPart<'e> {
+    refund_id: &'e str,
+}
+
+#[derive(Debug, Deserialize)]
+struct RefundFailurePart<'e> {
+    refund_id: &'e str,
+    code: &'e str,
+}
+
+#[derive(Debug, Deserialize)]
+struct TransferPart<'e> {
+    transfer_id: &'e str,
+}
+
+#[derive(Debug, Deserialize)]
+struct TransferFailurePart<'e> {
+    transfer_id: &'e str,
+    code: &'e str,
+}
+
+/// A step of a payment, a refund or a transfer that an entry states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step<'e> {
     /// It exists.
@@ -170,7 +210,39 @@ impl<'e> Sighting<'e> {
             EventPart::PaymentFailed(failure) => {
                 Some(Step::Failed(failure.payment_id, failure.code))
             }
-            EventPart::Other => None,
+            EventPart::RefundRequested(_)
+            | EventPart::RefundSucceeded(_)
+            | EventPart::RefundFailed(_)
+            | EventPart::TransferRequested(_)
+            | EventPart::TransferCompleted(_)
+            | EventPart::TransferFailed(_)
+            | EventPart::Other => None,
+        })
+    }
+
+    /// The payment that the entry begins, if it does, and its wallet.
+    pub(super) fn requested_payment(&self) -> Option<(&'e str, &'e str)> {
+        self.events.iter().find_map(|event| match event {
+            EventPart::PaymentRequested(payment) => Some((payment.payment_id, payment.wallet_id)),
+            _ => None,
+        })
+    }
+
+    /// The steps of refunds and transfers that the entry states, in order.
+    pub(super) fn companion_steps(&self) -> impl Iterator<Item = Step<'e>> {
+        self.events.iter().filter_map(|event| match event {
+            EventPart::RefundRequested(refund) => Some(Step::Requested(refund.refund_id)),
+            EventPart::RefundSucceeded(refund) => Some(Step::Completed(refund.refund_id)),
+            EventPart::RefundFailed(refund) => Some(Step::Failed(refund.refund_id, refund.code)),
+            EventPart::TransferRequested(transfer) => Some(Step::Requested(transfer.transfer_id)),
+            EventPart::TransferCompleted(transfer) => Some(Step::Completed(transfer.transfer_id)),
+            EventPart::TransferFailed(transfer) => {
+                Some(Step::Failed(transfer.transfer_id, transfer.code))
+            }
+            EventPart::PaymentRequested(_)
+            | EventPart::PaymentCompleted(_)
+            | EventPart::PaymentFailed(_)
+            | EventPart::Other => None,
         })
     }
 }
@@ -249,7 +321,8 @@ mod tests {
         let operation_id = OperationId::from_bytes([9; 16]);
         let doubt = || {
             let reason = "?".to_owned();
-            Event::PaymentInDoubt(PaymentInDoubt { payment_id, operation_id, reason })
+            let review_at = None;
+            Event::PaymentInDoubt(PaymentInDoubt { payment_id, operation_id, reason, review_at })
         };
         let completed = Event::PaymentCompleted(PaymentCompleted {
             payment_id,

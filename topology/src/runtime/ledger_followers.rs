@@ -1,0 +1,70 @@
+//! The followers of the role ledger: what its own shards set in motion beyond their journal.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemas::{Offset, Partition};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Shared;
+use super::journal::{FOLLOWER_QUEUE, beyond, spawn_reporting, starts};
+use crate::dead_letter_follower::{Checkpoint, DeadLetterFollower};
+use crate::deliveries::Deliveries;
+use crate::engine::kafka::tail::JournalTail;
+use crate::ledger::Ledger;
+use crate::transfer_follower::TransferFollower;
+
+/// Starts them.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    tail: &JournalTail<Ledger>,
+    ends: &[Offset],
+    report: &mpsc::Sender<anyhow::Error>,
+) -> Vec<JoinHandle<()>> {
+    let followers = [("transfers", "transfer-follower"), ("dead-letters", "dead-letter-follower")];
+    let [transfers, letters] = Deliveries::of(&shared.metrics, followers);
+    shared.health.note_deliveries(vec![transfers.clone(), letters.clone()]);
+    vec![
+        start_transfers(shared, tail, ends, transfers, report),
+        start_dead_letters(shared, tail, ends, letters, report),
+    ]
+}
+
+fn start_transfers(
+    shared: &Arc<Shared>,
+    tail: &JournalTail<Ledger>,
+    ends: &[Offset],
+    deliveries: Deliveries,
+    report: &mpsc::Sender<anyhow::Error>,
+) -> JoinHandle<()> {
+    let (shards, log) = (shared.shards.clone(), shared.writer.clone());
+    let transfers = TransferFollower { shards, log, deliveries };
+    let follower = tail.follow("transfers", ends.to_vec(), FOLLOWER_QUEUE);
+    spawn_reporting("the transfer follower", transfers.run(follower), report)
+}
+
+fn start_dead_letters(
+    shared: &Arc<Shared>,
+    tail: &JournalTail<Ledger>,
+    ends: &[Offset],
+    deliveries: Deliveries,
+    report: &mpsc::Sender<anyhow::Error>,
+) -> JoinHandle<()> {
+    let path = shared.directory.join("dead-letters.checkpoint");
+    let mut checkpoint = Checkpoint::read(&path);
+    let count = shared.settings.partitions();
+    if let Some(beyond) = beyond(&starts(&checkpoint.heads, count), ends) {
+        tracing::warn!(beyond, "The dead letters' checkpoint is of another journal; anew.");
+        checkpoint = Checkpoint { heads: BTreeMap::new() };
+    }
+    let mut from = starts(&checkpoint.heads, count);
+    // What it does not need is past for it.
+    for other in Partition::all(count).filter(|shard| !shared.shards.contains(shard)) {
+        from[other.index()] = ends[other.index()];
+    }
+    let (shards, log) = (shared.shards.clone(), shared.writer.clone());
+    let letters = DeadLetterFollower { shards, log, deliveries, checkpoint_path: path };
+    let follower = tail.follow("dead-letters", from, FOLLOWER_QUEUE);
+    spawn_reporting("the dead-letter follower", letters.run(checkpoint, follower), report)
+}
