@@ -78,7 +78,7 @@ impl Ledger {
         }
         if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
             // Nobody listens where there is no registry to ask.
-            let named = record.header(SCHEMA_HEADER).and_then(SchemaFingerprint::parse);
+            let named = named_schema(record);
             let fingerprint = named.unwrap_or_else(|| RecordKind::Entry.schema().fingerprint());
             let _ = self.new_ids.send(WrittenWith { id, fingerprint });
         }
@@ -99,7 +99,7 @@ impl Ledger {
         &self,
         record: &engine::Record,
     ) -> Result<Result<R, DecodeError>, engine::DecodeWait> {
-        let fingerprint = record.header(SCHEMA_HEADER).and_then(SchemaFingerprint::parse);
+        let fingerprint = named_schema(record);
         let value = record.value.as_deref();
         let decoded = self.catalog.decode(value, fingerprint);
         let Err(DecodeError::UnknownSchema(id)) = &decoded else { return Ok(decoded) };
@@ -275,12 +275,17 @@ pub fn schema_header<R: Record>() -> engine::RecordHeader {
     }
 }
 
+/// The schema that a record's header names.
+fn named_schema(record: &engine::Record) -> Option<SchemaFingerprint> {
+    record.header(SCHEMA_HEADER).and_then(SchemaFingerprint::parse)
+}
+
 /// Reads a record of the journal.
 pub fn decode_entry(
     catalog: &SchemaCatalog,
     record: &engine::Record,
 ) -> Result<Entry, engine::EntryDecodeError> {
-    let fingerprint = record.header(SCHEMA_HEADER).and_then(SchemaFingerprint::parse);
+    let fingerprint = named_schema(record);
     let value = record.value.as_deref();
     let entry: Entry = catalog.decode(value, fingerprint).map_err(|error| {
         // A newer version writes under schemas that this one has never seen.

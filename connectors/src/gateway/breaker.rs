@@ -28,6 +28,9 @@ use tokio::time::Instant;
 
 use super::classification::Health;
 
+/// How many of the last calls count.
+const CALLS_COUNTED: usize = 20;
+
 /// When a breaker opens and closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerLimits {
@@ -111,29 +114,22 @@ impl BreakerLimits {
     /// so long for their turn. A gateway that is back is noticed before those that wait for it
     /// expire: it stays open for a tenth of that at first, and for four fifths at most.
     pub fn of(percent: u32, operation_window: Duration) -> Self {
-        let usual = Self::default();
         let percent = usize::try_from(percent.clamp(1, 100)).unwrap_or(100);
         Self {
-            failures_limit: (usual.calls_counted * percent).div_ceil(100),
+            calls_counted: CALLS_COUNTED,
+            failures_limit: (CALLS_COUNTED * percent).div_ceil(100),
             open_at_first: operation_window / 10,
             open_at_most: operation_window * 4 / 5,
-            ..usual
+            probe_time: Duration::from_secs(3),
+            probes_needed: 3,
         }
     }
 }
 
 impl Default for BreakerLimits {
+    /// Half of the last calls, and operations that wait for 10 s.
     fn default() -> Self {
-        Self {
-            calls_counted: 20,
-            // Half: a few declines of an issuer's host do not stop a gateway.
-            failures_limit: 10,
-            // A restart takes a few seconds.
-            open_at_first: Duration::from_secs(1),
-            open_at_most: Duration::from_secs(8),
-            probe_time: Duration::from_secs(3),
-            probes_needed: 3,
-        }
+        Self::of(50, Duration::from_secs(10))
     }
 }
 
@@ -400,11 +396,15 @@ mod tests {
             (13, Step::Well(3), "half-open"),
         ]);
     }
+
     #[test]
     fn a_share_of_the_last_calls_opens_it() {
         let usual = BreakerLimits::default();
         let window = Duration::from_secs(10);
         assert_eq!(BreakerLimits::of(50, window), usual);
+        let expected = (10, Duration::from_secs(1), Duration::from_secs(8));
+        let shown = (usual.failures_limit, usual.open_at_first, usual.open_at_most);
+        assert_eq!(shown, expected);
         for (percent, failures) in [(1, 1), (5, 1), (6, 2), (100, usual.calls_counted)] {
             assert_eq!(BreakerLimits::of(percent, window).failures_limit, failures, "{percent} %");
         }

@@ -87,8 +87,9 @@ impl Lane {
             Permission::Granted(pass) => pass,
             Permission::Withheld { until } => return Next::Wait(Some(until)),
         };
-        if let Some((turn, is_paid)) = self.take(outstanding, now) {
+        if let Some(turn) = self.take(outstanding, now) {
             self.under_way += 1;
+            let is_paid = is_resend(&turn.request, turn.provenance);
             return Next::Call(Box::new(turn), Permit { pass, is_paid });
         }
         self.breaker.give_back(pass);
@@ -145,22 +146,21 @@ impl Lane {
         self.breaker.state(now)
     }
 
-    /// The next in line, and whether the retry budget paid for it.
-    fn take(&mut self, outstanding: &Outstanding, now: Instant) -> Option<(Turn, bool)> {
+    fn take(&mut self, outstanding: &Outstanding, now: Instant) -> Option<Turn> {
         let first = self.first_tries.first_not_after();
         let is_urgent = |resend| first.is_none_or(|first| resend < first);
         if self.resends.first_not_after().is_some_and(is_urgent)
             && let Some(turn) = self.take_resend(outstanding, now)
         {
-            return Some((turn, true));
+            return Some(turn);
         }
         if let Some(turn) = self.first_tries.next(outstanding) {
             if turn.request.operation.moves_money() {
                 self.budget.note_first_try(now);
             }
-            return Some((turn, false));
+            return Some(turn);
         }
-        self.take_resend(outstanding, now).map(|turn| (turn, true))
+        self.take_resend(outstanding, now)
     }
 
     /// A resend, if there is one and it can be paid for.
