@@ -1,12 +1,17 @@
 //! The breaker: whether a gateway is called at all, from what its last calls said of its health.
 //!
 //! ```text
-//!            failures_limit of the last calls_counted are ill
+//!            percent of the calls that count are ill
 //!   closed ────────────────────────────────────────────────▶ open ◀─────────────┐
-//!      ▲                                                       │ its time is up │ a probe is ill,
-//!      │ probes_needed probes in a row are well                ▼                │ or not heard of
+//!      ▲                                                       │ its time is up │ percent of the
+//!      │ probes_needed probes, and fewer of them are ill       ▼                │ probes are ill
 //!      └─────────────────────────────────────────────────── half-open ──────────┘
 //! ```
+//!
+//! Those that count are the calls of the last moments, and the last [`CALLS_COUNTED`] when these
+//! are more. Not the last so many alone: a call that hangs is heard of later than those that began
+//! with it and were answered, so a gateway at which every fifth call hangs sounds quite dead
+//! whenever a pause in the traffic, or a bulkhead full of those that hang, leaves only them.
 //!
 //! Open means that nobody asks, and nothing else: an operation that may not be called stays where
 //! it is, outstanding, until it may or its `not_after` passes. The breaker has no outcome to give,
@@ -18,8 +23,8 @@
 //! every row is a test, and a call that is not made has no answer.
 //!
 //! Invariants: at most one probe is under way; what is heard late of a call that began before the
-//! breaker opened changes nothing; a probe that is never heard of counts as ill when its time is
-//! up, so that a breaker cannot stay half-open for ever.
+//! breaker opened changes nothing; a probe that is never heard of is ill when its time is up, so
+//! that a breaker cannot stay half-open for ever.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -28,24 +33,28 @@ use tokio::time::Instant;
 
 use super::classification::Health;
 
-/// How many of the last calls count.
+/// How many of the last calls count at least, however old.
 const CALLS_COUNTED: usize = 20;
+/// What a probe may take beyond its call, so that its answer counts.
+const PROBE_GRACE: Duration = Duration::from_secs(1);
 
 /// When a breaker opens and closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerLimits {
-    /// How many of the last calls count. At least 1.
+    /// How many of the calls that count, in percent, open it when they are ill. 1 to 100.
+    pub percent: u32,
+    /// How many of the last calls count at least. At least 1.
     pub calls_counted: usize,
-    /// How many of them open it when they are ill. At least 1, at most `calls_counted`.
-    pub failures_limit: usize,
+    /// How old a call may be that counts besides. Longer than a call may take.
+    pub time_counted: Duration,
     /// How long it stays open at first.
     pub open_at_first: Duration,
     /// How long it stays open at most.
     pub open_at_most: Duration,
-    /// How long a probe may take: as long as a call.
+    /// How long a probe may take: a little longer than a call.
     pub probe_time: Duration,
-    /// How many probes in a row close it. At least 1.
-    pub probes_needed: u32,
+    /// How many probes it takes to close it. At least 1.
+    pub probes_needed: usize,
 }
 
 /// Whether a gateway is called, and what is known of it.
@@ -59,8 +68,7 @@ pub struct Breaker {
 
 #[derive(Debug, Clone)]
 enum Stage {
-    /// The health of the last calls, oldest first.
-    Closed(VecDeque<Health>),
+    Closed(Recent),
     Open {
         until: Instant,
         /// How long it was open this time.
@@ -69,9 +77,24 @@ enum Stage {
     HalfOpen {
         /// The probe under way, and when it is given up.
         probe: Option<(u64, Instant)>,
-        well: u32,
+        heard: Heard,
         lasted: Duration,
     },
+}
+
+/// The calls that count.
+#[derive(Debug, Clone, Default)]
+struct Recent {
+    /// When each was heard of, oldest first.
+    calls: VecDeque<(Instant, Health)>,
+    heard: Heard,
+}
+
+/// How many were heard of, and how many of these were ill.
+#[derive(Debug, Clone, Copy, Default)]
+struct Heard {
+    all: usize,
+    ill: usize,
 }
 
 /// Whether the next operation may be called.
@@ -110,35 +133,68 @@ pub enum BreakerState {
 }
 
 impl BreakerLimits {
-    /// Opened when so many percent of the last calls are ill, for a gateway whose operations wait
-    /// so long for their turn. A gateway that is back is noticed before those that wait for it
-    /// expire: it stays open for a tenth of that at first, and for four fifths at most.
-    pub fn of(percent: u32, operation_window: Duration) -> Self {
-        let percent = usize::try_from(percent.clamp(1, 100)).unwrap_or(100);
+    /// Opened when so many percent of the calls that count are ill, for a gateway whose operations
+    /// wait so long for their turn and whose calls take at most so long. A gateway that is back is
+    /// noticed before those that wait for it expire: it stays open for a tenth of that at first,
+    /// and for four fifths at most. Calls count for twice as long as one may take: so those that
+    /// were answered at once still do when those that hang are given up.
+    pub fn of(percent: u32, operation_window: Duration, call_timeout: Duration) -> Self {
         Self {
+            percent: percent.clamp(1, 100),
             calls_counted: CALLS_COUNTED,
-            failures_limit: (CALLS_COUNTED * percent).div_ceil(100),
+            time_counted: call_timeout * 2,
             open_at_first: operation_window / 10,
             open_at_most: operation_window * 4 / 5,
-            probe_time: Duration::from_secs(3),
+            probe_time: call_timeout + PROBE_GRACE,
             probes_needed: 3,
         }
+    }
+
+    /// Whether these are enough to leave the gateway alone, when at least so many are to be heard.
+    fn are_ill(&self, heard: Heard, at_least: usize) -> bool {
+        let percent = usize::try_from(self.percent).unwrap_or(100);
+        heard.ill * 100 >= heard.all.max(at_least) * percent
     }
 }
 
 impl Default for BreakerLimits {
-    /// Half of the last calls, and operations that wait for 10 s.
+    /// Half of them, operations that wait for 10 s, and calls that take at most 2 s.
     fn default() -> Self {
-        Self::of(50, Duration::from_secs(10))
+        Self::of(50, Duration::from_secs(10), Duration::from_secs(2))
+    }
+}
+
+impl Heard {
+    fn note(&mut self, health: Health) {
+        self.all += 1;
+        self.ill += usize::from(health == Health::Ill);
+    }
+
+    fn forget(&mut self, health: Health) {
+        self.all -= 1;
+        self.ill -= usize::from(health == Health::Ill);
+    }
+}
+
+impl Recent {
+    fn note(&mut self, health: Health, now: Instant, limits: &BreakerLimits) {
+        self.calls.push_back((now, health));
+        self.heard.note(health);
+        while self.calls.len() > limits.calls_counted
+            && let Some((_, health)) =
+                self.calls.pop_front_if(|(at, _)| *at + limits.time_counted < now)
+        {
+            self.heard.forget(health);
+        }
     }
 }
 
 impl Breaker {
     /// A closed one.
     pub fn new(limits: BreakerLimits) -> Self {
-        debug_assert!((1..=limits.calls_counted).contains(&limits.failures_limit));
-        debug_assert!(limits.probes_needed > 0);
-        Self { limits, stage: Stage::Closed(VecDeque::new()), probes: 0 }
+        debug_assert!((1..=100).contains(&limits.percent));
+        debug_assert!(limits.calls_counted > 0 && limits.probes_needed > 0);
+        Self { limits, stage: Stage::Closed(Recent::default()), probes: 0 }
     }
 
     /// Whether an operation may be called now. Whoever is granted a [`Pass`] makes the call and
@@ -164,29 +220,15 @@ impl Breaker {
         self.advance(now);
         match (&mut self.stage, pass) {
             (Stage::Closed(recent), Pass::Call) => {
-                recent.push_back(health);
-                if recent.len() > self.limits.calls_counted {
-                    recent.pop_front();
-                }
-                let ill = recent.iter().filter(|health| **health == Health::Ill).count();
-                if ill >= self.limits.failures_limit {
+                recent.note(health, now, &self.limits);
+                if self.limits.are_ill(recent.heard, self.limits.calls_counted) {
                     self.open(now, self.limits.open_at_first);
                 }
             }
-            (Stage::HalfOpen { probe, well, lasted }, Pass::Probe(number))
+            (Stage::HalfOpen { probe, .. }, Pass::Probe(number))
                 if probe.is_some_and(|(current, _)| current == number) =>
             {
-                let lasted = *lasted;
-                match health {
-                    Health::Ill => self.open_again(now, lasted),
-                    Health::Well if *well + 1 >= self.limits.probes_needed => {
-                        self.stage = Stage::Closed(VecDeque::new());
-                    }
-                    Health::Well => {
-                        *well += 1;
-                        *probe = None;
-                    }
-                }
+                self.probed(health, now);
             }
             // Of a call before it opened, or of a probe that was given up.
             (Stage::Open { .. } | Stage::HalfOpen { .. }, _)
@@ -216,17 +258,26 @@ impl Breaker {
     fn advance(&mut self, now: Instant) {
         match self.stage {
             Stage::Open { until, lasted } if now >= until => {
-                self.stage = Stage::HalfOpen { probe: None, well: 0, lasted };
+                self.stage = Stage::HalfOpen { probe: None, heard: Heard::default(), lasted };
             }
-            Stage::HalfOpen { probe: Some((_, until)), lasted, .. } if now >= until => {
-                self.open_again(now, lasted);
+            Stage::HalfOpen { probe: Some((_, until)), .. } if now >= until => {
+                self.probed(Health::Ill, now);
             }
             Stage::Closed(_) | Stage::Open { .. } | Stage::HalfOpen { .. } => {}
         }
     }
 
-    fn open_again(&mut self, now: Instant, lasted: Duration) {
-        self.open(now, lasted.saturating_mul(2));
+    /// The probe under way is over.
+    fn probed(&mut self, health: Health, now: Instant) {
+        let Stage::HalfOpen { probe, heard, lasted } = &mut self.stage else { return };
+        *probe = None;
+        heard.note(health);
+        if self.limits.are_ill(*heard, self.limits.probes_needed) {
+            let lasts = lasted.saturating_mul(2);
+            self.open(now, lasts);
+        } else if heard.all >= self.limits.probes_needed {
+            self.stage = Stage::Closed(Recent::default());
+        }
     }
 
     fn open(&mut self, now: Instant, lasts: Duration) {
@@ -241,8 +292,9 @@ mod tests {
     use super::*;
 
     const LIMITS: BreakerLimits = BreakerLimits {
+        percent: 50,
         calls_counted: 4,
-        failures_limit: 2,
+        time_counted: Duration::from_secs(1),
         open_at_first: Duration::from_secs(10),
         open_at_most: Duration::from_secs(30),
         probe_time: Duration::from_secs(5),
@@ -327,16 +379,32 @@ mod tests {
         bench.check(&[granted(), granted(), granted(), granted(), granted(), granted(), granted()]);
         bench.check(&[
             (1, Step::Ill(0), "closed"),
-            (1, Step::Well(1), "closed"),
-            (1, Step::Well(2), "closed"),
-            (1, Step::Well(3), "closed"),
+            (3, Step::Well(1), "closed"),
+            (5, Step::Well(2), "closed"),
+            (7, Step::Well(3), "closed"),
             // The first ill one is not among the last four any more.
-            (1, Step::Ill(4), "closed"),
-            (1, Step::Well(5), "closed"),
-            (2, Step::Ill(6), "open 12"),
-            (2, Step::Withheld(12), "open 12"),
-            (11, Step::Withheld(12), "open 12"),
+            (9, Step::Ill(4), "closed"),
+            (11, Step::Well(5), "closed"),
+            (13, Step::Ill(6), "open 23"),
+            (13, Step::Withheld(23), "open 23"),
+            (22, Step::Withheld(23), "open 23"),
         ]);
+    }
+
+    /// At a gateway of which every fourth call hangs: they are heard of last, one after another.
+    #[test]
+    fn calls_that_were_answered_meanwhile_count_beside_those_that_hang() {
+        let mut bench = Bench::new();
+        for _ in 0..12 {
+            bench.check(&[(0, Step::Granted, "closed")]);
+        }
+        for well in 0..8 {
+            bench.check(&[(0, Step::Well(well), "closed")]);
+        }
+        for ill in 8..12 {
+            bench.check(&[(1, Step::Ill(ill), "closed")]);
+        }
+        bench.check(&[(2, Step::Granted, "closed"), (2, Step::Ill(12), "open 12")]);
     }
 
     #[test]
@@ -398,18 +466,40 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_last_calls_opens_it() {
-        let usual = BreakerLimits::default();
-        let window = Duration::from_secs(10);
-        assert_eq!(BreakerLimits::of(50, window), usual);
-        let expected = (10, Duration::from_secs(1), Duration::from_secs(8));
-        let shown = (usual.failures_limit, usual.open_at_first, usual.open_at_most);
-        assert_eq!(shown, expected);
-        for (percent, failures) in [(1, 1), (5, 1), (6, 2), (100, usual.calls_counted)] {
-            assert_eq!(BreakerLimits::of(percent, window).failures_limit, failures, "{percent} %");
+    fn fewer_ill_probes_than_open_it_do_not_keep_it_open() {
+        for (percent, ill_probes, expected) in
+            [(33, 1, false), (34, 1, true), (50, 1, true), (50, 2, false), (100, 2, true)]
+        {
+            let limits = BreakerLimits { percent, ..BreakerLimits::default() };
+            let (mut breaker, mut now) = (Breaker::new(limits), Instant::now());
+            for _ in 0..limits.calls_counted {
+                breaker.record(Pass::Call, Health::Ill, now);
+            }
+            now += limits.open_at_first;
+            let probes = [Health::Ill].repeat(ill_probes).into_iter();
+            for health in probes.chain([Health::Well; 3]).take(limits.probes_needed) {
+                if let Permission::Granted(pass) = breaker.may_call(now) {
+                    breaker.record(pass, health, now);
+                }
+            }
+            assert_eq!(breaker.state(now) == Closed, expected, "{percent} %: {ill_probes} ill");
         }
-        let quick = BreakerLimits::of(50, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn the_limits_follow_from_a_gateways_times() {
+        let limits =
+            |percent, window| BreakerLimits::of(percent, window, Duration::from_millis(500));
+        let quick = limits(50, Duration::from_secs(1));
         let expected = (Duration::from_millis(100), Duration::from_millis(800));
         assert_eq!((quick.open_at_first, quick.open_at_most), expected);
+        let expected = (Duration::from_secs(1), Duration::from_millis(1_500));
+        assert_eq!((quick.time_counted, quick.probe_time), expected);
+        for (percent, ill) in [(1, 1), (5, 1), (6, 2), (50, 10), (100, 20)] {
+            let limits = limits(percent, Duration::from_secs(10));
+            let heard = |ill| Heard { all: ill, ill };
+            assert!(limits.are_ill(heard(ill), limits.calls_counted), "{percent} %");
+            assert!(!limits.are_ill(heard(ill - 1), limits.calls_counted), "{percent} %");
+        }
     }
 }

@@ -51,8 +51,6 @@ use crate::wall_clock;
 
 /// How often the checkpoint is written: what is folded again after a kill is at most this old.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
-/// What a probe may take beyond its call, so that its answer counts.
-const PROBE_GRACE: Duration = Duration::from_secs(1);
 /// The wait before a result that the log did not take is offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(500);
 
@@ -76,8 +74,7 @@ pub struct ServedGateway {
 
 impl ServedGateway {
     fn breaker_limits(&self) -> BreakerLimits {
-        let limits = BreakerLimits::of(self.breaker_percent, self.operation_window);
-        BreakerLimits { probe_time: self.call_timeout + PROBE_GRACE, ..limits }
+        BreakerLimits::of(self.breaker_percent, self.operation_window, self.call_timeout)
     }
 }
 
