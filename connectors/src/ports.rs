@@ -247,11 +247,13 @@ pub enum AsOf {
     Time(Timestamp),
 }
 
-/// Payments in doubt.
+/// Payments and refunds in doubt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Doubts {
-    /// The rows, in no order.
+    /// The payments, in no order.
     pub payments: Vec<PaymentRow>,
+    /// The refunds, in no order.
+    pub refunds: Vec<RefundRow>,
     /// Whether these are all: of very many only a part is read.
     pub are_all: bool,
 }

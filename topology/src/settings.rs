@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use connectors::gateway::table::{self, GatewayTable, TableInvalid};
-use processors::policy::{PaymentTimes, PlaintextRule, Policy, TransferTimes};
+use processors::policy::{PlaintextRule, Policy, TransferTimes};
 use schemas::{GatewayName, Partition, PartitionCount, TopicPrefix};
 
 use crate::roles::{Role, ShardList, ShardListError};
 
 mod gateways;
+mod sagas;
 
 pub use gateways::{GatewayKind, GatewaySettings, GatewaysFile, secret_reference};
+pub use sagas::SagaSettings;
 
 /// How careful to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -161,6 +163,10 @@ pub struct RunSettings {
     #[command(flatten)]
     pub gateway: GatewaySettings,
 
+    /// How patient the sagas are.
+    #[command(flatten)]
+    pub sagas: SagaSettings,
+
     /// What it tells of itself.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
@@ -256,8 +262,6 @@ impl RunSettings {
         let gateways = self.gateways()?;
         let window = Duration::from_millis(self.gateway.gateway_operation_window_ms);
         self.check(&gateways, window)?;
-        let payment = PaymentTimes { operation_window: window, ..PaymentTimes::default() };
-        let refund = PaymentTimes { operation_window: window, ..PaymentTimes::of_refunds() };
         let plaintext = match self.profile {
             Profile::Dev => PlaintextRule::Allowed,
             Profile::Production => PlaintextRule::Refused,
@@ -268,8 +272,8 @@ impl RunSettings {
             plaintext,
             gateways: gateways.gateways().iter().map(gateways::policy_of).collect(),
             routes: gateways::routes_of(&gateways),
-            payment,
-            refund,
+            payment: self.sagas.payment(window),
+            refund: self.sagas.refund(window),
             transfer: TransferTimes::default(),
         };
         Ok(policy.versioned())

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use schemas::{Currency, ErrorCode, GatewayName, Timestamp};
+use schemas::{Currency, ErrorCode, GatewayName, Money, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -96,8 +96,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, query: ReadQuery) -> Resul
 
 /// Money in doubt at a gateway
 ///
-/// Of payments of which nobody knows whether it charged: sums by currency, and by the age of the
-/// payment.
+/// Of payments of which nobody knows whether it charged, and of refunds of which nobody knows
+/// whether it gave back: sums by currency, and by the age of the payment or refund.
 #[utoipa::path(
     get, path = "/gateways/{name}/exposure", tag = "gateways", operation_id = "get_exposure",
     params(GatewayPath, ReadQuery),
@@ -121,7 +121,8 @@ pub(super) async fn exposure(
         gateway: &row.name,
         as_of: Time(now),
         complete: doubts.are_all,
-        in_doubt: by_currency_and_age(&doubts, now),
+        in_doubt: InDoubtBody::all(&doubts, now),
+        refunds_in_doubt: RefundsInDoubtBody::all(&doubts, now),
     };
     Ok(Answer::json(StatusCode::OK, &body))
 }
@@ -224,7 +225,7 @@ impl<'a> GatewayBody<'a> {
     }
 }
 
-/// Money of payments of which nobody knows whether this gateway charged.
+/// Money of which nobody knows whether this gateway charged it, or gave it back.
 #[derive(Serialize, ToSchema)]
 #[schema(as = GatewayExposure)]
 struct ExposureBody<'a> {
@@ -234,9 +235,12 @@ struct ExposureBody<'a> {
     gateway: &'a GatewayName,
     #[schema(value_type = values::Time)]
     as_of: Time,
-    /// Whether every payment in doubt is in the sums.
+    /// Whether every payment and refund in doubt is in the sums.
     complete: bool,
+    /// What it may have charged.
     in_doubt: Vec<InDoubtBody>,
+    /// What it may have given back.
+    refunds_in_doubt: Vec<RefundsInDoubtBody>,
 }
 
 /// The sum of one currency and age, counted from when the payment was requested.
@@ -255,19 +259,66 @@ struct InDoubtBody {
     amount: i64,
 }
 
-fn by_currency_and_age(doubts: &Doubts, now: Timestamp) -> Vec<InDoubtBody> {
-    let mut sums: BTreeMap<(&'static str, usize), (u64, i64)> = BTreeMap::new();
-    for payment in &doubts.payments {
-        let age = now.since(payment.created_at);
-        let bucket = AGES.iter().position(|(_, bound)| age < *bound).unwrap_or(AGES.len());
-        let currency: Currency = payment.money.currency();
-        let (payments, amount) = sums.entry((currency.code(), bucket)).or_default();
-        *payments += 1;
-        *amount = amount.saturating_add(payment.money.amount().minor());
+/// The sum of one currency and age, counted from when the refund was requested.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RefundsInDoubt)]
+struct RefundsInDoubtBody {
+    #[schema(value_type = values::Currency)]
+    currency: &'static str,
+    #[schema(value_type = values::DoubtAgeName)]
+    age: &'static str,
+    /// How many refunds.
+    #[schema(examples(1))]
+    refunds: u64,
+    /// Their sum.
+    #[schema(value_type = values::MinorUnits)]
+    amount: i64,
+}
+
+impl InDoubtBody {
+    fn all(doubts: &Doubts, now: Timestamp) -> Vec<Self> {
+        let payments = doubts.payments.iter().map(|row| (row.money, row.created_at));
+        let body = |Sum { currency, age, count: payments, amount }| Self {
+            currency,
+            age,
+            payments,
+            amount,
+        };
+        by_currency_and_age(payments, now).map(body).collect()
     }
-    let body = |((currency, bucket), (payments, amount))| {
+}
+
+impl RefundsInDoubtBody {
+    fn all(doubts: &Doubts, now: Timestamp) -> Vec<Self> {
+        let refunds = doubts.refunds.iter().map(|row| (row.money, row.created_at));
+        let body =
+            |Sum { currency, age, count: refunds, amount }| Self { currency, age, refunds, amount };
+        by_currency_and_age(refunds, now).map(body).collect()
+    }
+}
+
+struct Sum {
+    currency: &'static str,
+    age: &'static str,
+    count: u64,
+    amount: i64,
+}
+
+fn by_currency_and_age(
+    all: impl Iterator<Item = (Money, Timestamp)>,
+    now: Timestamp,
+) -> impl Iterator<Item = Sum> {
+    let mut sums: BTreeMap<(&'static str, usize), (u64, i64)> = BTreeMap::new();
+    for (money, created_at) in all {
+        let age = now.since(created_at);
+        let bucket = AGES.iter().position(|(_, bound)| age < *bound).unwrap_or(AGES.len());
+        let currency: Currency = money.currency();
+        let (count, amount) = sums.entry((currency.code(), bucket)).or_default();
+        *count += 1;
+        *amount = amount.saturating_add(money.amount().minor());
+    }
+    sums.into_iter().map(|((currency, bucket), (count, amount))| {
         let age = AGES.get(bucket).map_or(OLDEST, |(name, _)| *name);
-        InDoubtBody { currency, age, payments, amount }
-    };
-    sums.into_iter().map(body).collect()
+        Sum { currency, age, count, amount }
+    })
 }

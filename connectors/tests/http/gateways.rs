@@ -16,7 +16,7 @@ use schemas::ErrorCode::{
     PositionNotReached, SignatureInvalid,
 };
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome, GatewayResult};
-use schemas::read_model::{PaymentRow, PaymentStatus};
+use schemas::read_model::{PaymentRow, PaymentStatus, RefundRow, RefundStatus};
 use schemas::{GatewayName, OperationId, PaymentId, WalletId};
 use serde_json::{Value, json};
 
@@ -50,13 +50,25 @@ pub fn desk(ledger: &Arc<Ledger>) -> GatewayDesk {
     GatewayDesk::new(table, Arc::<Ledger>::clone(ledger), Arc::<Ledger>::clone(ledger)).unwrap()
 }
 
-/// Those of the payments that are in doubt there.
-pub fn doubts<'a>(payments: impl Iterator<Item = &'a PaymentRow>, gateway: &GatewayName) -> Doubts {
+/// Those of the payments and refunds that are in doubt there.
+pub fn doubts<'a>(
+    payments: impl Iterator<Item = &'a PaymentRow>,
+    refunds: impl Iterator<Item = &'a RefundRow>,
+    gateway: &GatewayName,
+) -> Doubts {
     let in_doubt = |row: &&PaymentRow| {
         matches!(row.status, PaymentStatus::InDoubt | PaymentStatus::NeedsReview)
             && row.gateway.as_ref() == Some(gateway)
     };
-    Doubts { payments: payments.filter(in_doubt).cloned().collect(), are_all: true }
+    let is_in_doubt = |row: &&RefundRow| {
+        matches!(row.status, RefundStatus::InDoubt | RefundStatus::NeedsReview)
+            && row.gateway == *gateway
+    };
+    Doubts {
+        payments: payments.filter(in_doubt).cloned().collect(),
+        refunds: refunds.filter(is_in_doubt).cloned().collect(),
+        are_all: true,
+    }
 }
 
 impl GatewayResults for Ledger {
@@ -234,13 +246,20 @@ async fn money_in_doubt_is_summed_by_currency_and_age() {
         (3, PaymentStatus::Completed),
     ] {
         caller.ledger.reply(Reply::Pay(status));
-        caller.pay(amount, &format!("key {amount}").replace(' ', "-")).await;
+        let paid = caller.pay(amount, &format!("key-{amount}")).await;
+        if status == PaymentStatus::Completed {
+            caller.ledger.reply(Reply::Refund(RefundStatus::InDoubt));
+            let refunds = format!("/api/v1/payments/{}/refunds", paid.text("id"));
+            caller.post(&refunds, &json!({"amount": 2}), &[]).await;
+        }
     }
     let answer = caller.get(EXPOSURE, &[]).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.body["complete"], true);
     let expected = json!([{ "currency": "USD", "age": "over_24h", "payments": 2, "amount": 120 }]);
     assert_eq!(answer.body["in_doubt"], expected, "{answer:?}");
+    let expected = json!([{ "currency": "USD", "age": "over_24h", "refunds": 1, "amount": 2 }]);
+    assert_eq!(answer.body["refunds_in_doubt"], expected, "{answer:?}");
     let quiet = caller.get("/api/v1/gateways/quiet/exposure", &[]).await;
     assert_eq!(quiet.body["in_doubt"], json!([]));
 }

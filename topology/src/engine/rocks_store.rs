@@ -97,6 +97,15 @@ pub struct RocksStore {
     is_read: Cell<bool>,
 }
 
+/// Why what stands in a directory cannot be used.
+#[derive(Debug)]
+enum Unfit {
+    /// Another release wrote it, in another form: that is what an upgrade does.
+    OtherRelease(String),
+    /// It is damaged, or belongs to something else.
+    Wrong(String),
+}
+
 /// What `RocksDB` says when another process, or this one, has the files open. Its errors name
 /// paths too, so a word alone would not do.
 pub fn is_lock_held(reason: &str) -> bool {
@@ -118,7 +127,7 @@ impl RocksStore {
         let mut store = Self::unopened(directory, identity, application_columns, memory);
         match store.open_existing()? {
             Ok(()) => {}
-            Err(reason) => store.reset(&reason)?,
+            Err(unfit) => store.replace(&unfit)?,
         }
         Ok(store)
     }
@@ -142,8 +151,12 @@ impl RocksStore {
     }
 
     /// Opens what is there. The inner error says why it must not be used.
-    fn open_existing(&mut self) -> Result<Result<(), String>, StoreError> {
+    fn open_existing(&mut self) -> Result<Result<(), Unfit>, StoreError> {
         fs::create_dir_all(&self.directory).map_err(|error| self.unusable(&error))?;
+        if let Some(unknown) = self.unknown_columns() {
+            let reason = format!("it has columns that this release does not know: {unknown}");
+            return Ok(Err(Unfit::OtherRelease(reason)));
+        }
         let opened = DB::open_cf_descriptors(
             &database_options(&self.memory),
             &self.directory,
@@ -153,28 +166,40 @@ impl RocksStore {
         );
         let database = match opened {
             Ok(database) => database,
-            Err(error) => return self.judge(&error).map(Err),
+            Err(error) => return self.judge(&error).map(|reason| Err(Unfit::Wrong(reason))),
         };
         self.open = Some(database);
         self.is_read.set(false);
         Ok(self.check())
     }
 
+    /// The columns that stand there and are not of this store, if there are any.
+    fn unknown_columns(&self) -> Option<String> {
+        // What cannot be listed is judged when it is opened.
+        let found = DB::list_cf(&Options::default(), &self.directory).unwrap_or_default();
+        let is_unknown = |column: &&String| !self.columns.contains(&column.as_str());
+        let unknown: Vec<&str> = found.iter().filter(is_unknown).map(String::as_str).collect();
+        (!unknown.is_empty()).then(|| unknown.join(", "))
+    }
+
     /// Whether what was opened is this store, and whole; a new one is made this store. Otherwise
     /// why not.
-    fn check(&self) -> Result<(), String> {
-        let text = |error: StateError| error.to_string();
+    fn check(&self) -> Result<(), Unfit> {
+        let text = |error: StateError| Unfit::Wrong(error.to_string());
+        let wrong = |reason: &str| Err(Unfit::Wrong(reason.to_owned()));
         let wanted = self.identity.text();
         let found = self.get(META, IDENTITY_KEY).map_err(text)?;
         let found = found.map(|found| String::from_utf8_lossy(&found).into_owned());
         if let Some(found) = found.as_ref().filter(|found| **found != wanted) {
-            return Err(format!("it is the store of {found}, not of {wanted}"));
+            let reason = format!("it is the store of {found}, not of {wanted}");
+            let is_same = self.identity.is_of_same_journal(found);
+            return Err(if is_same { Unfit::OtherRelease } else { Unfit::Wrong }(reason));
         }
-        self.mark.set(agreed(&self.marks().map_err(text)?)?);
+        self.mark.set(agreed(&self.marks().map_err(text)?).map_err(Unfit::Wrong)?);
         match (found, self.mark.get()) {
             (Some(_), Some(_)) => Ok(()),
-            (Some(_), None) => Err("it does not say how far it was written".to_owned()),
-            (None, Some(_)) => Err("it does not say whose it is".to_owned()),
+            (Some(_), None) => wrong("it does not say how far it was written"),
+            (None, Some(_)) => wrong("it does not say whose it is"),
             (None, None) => {
                 let mut changes = Changes::default();
                 changes.put(META, IDENTITY_KEY.to_vec(), wanted.into_bytes());
@@ -218,6 +243,32 @@ impl RocksStore {
     fn unusable(&self, error: &io::Error) -> StoreError {
         let path = self.directory.display().to_string();
         StoreError::Unusable { path, reason: error.to_string() }
+    }
+
+    /// Moves it aside and opens an empty one.
+    fn replace(&mut self, unfit: &Unfit) -> Result<(), StoreError> {
+        self.open = None;
+        self.recent.borrow_mut().clear();
+        self.mark.set(None);
+        let aside = self.move_aside().map_err(|error| self.unusable(&error))?;
+        let (store, aside) = (self.directory.display(), aside.display());
+        match unfit {
+            Unfit::OtherRelease(reason) => tracing::warn!(
+                %store, %aside, reason,
+                "A store is of another release: it is moved aside and rebuilt from the journal."
+            ),
+            Unfit::Wrong(reason) => tracing::error!(
+                %store, %aside, reason,
+                "A store is moved aside and rebuilt from the journal."
+            ),
+        }
+        match self.open_existing()? {
+            Ok(()) => Ok(()),
+            Err(Unfit::OtherRelease(reason) | Unfit::Wrong(reason)) => {
+                let path = self.directory.display().to_string();
+                Err(StoreError::Unusable { path, reason })
+            }
+        }
     }
 
     /// Moves the directory aside. Only the newest one is kept: a disk must not fill with them.
@@ -364,20 +415,7 @@ impl Store for RocksStore {
     }
 
     fn reset(&mut self, reason: &str) -> Result<(), StoreError> {
-        self.open = None;
-        self.recent.borrow_mut().clear();
-        self.mark.set(None);
-        let aside = self.move_aside().map_err(|error| self.unusable(&error))?;
-        tracing::error!(
-            store = %self.directory.display(),
-            aside = %aside.display(),
-            reason,
-            "A store is moved aside and rebuilt from the journal."
-        );
-        self.open_existing()?.map_err(|reason| StoreError::Unusable {
-            path: self.directory.display().to_string(),
-            reason,
-        })
+        self.replace(&Unfit::Wrong(reason.to_owned()))
     }
 
     fn columns(&self) -> &[&'static str] {
@@ -463,10 +501,34 @@ mod tests {
             let memory = StoreMemory::of_bytes(8 << 20);
             let mut store = RocksStore::unopened(&directory, identity(0), &["counters"], &memory);
             let refused = store.open_existing().expect("nobody has it open");
-            let refused = refused.expect_err("it is not whole");
+            let Err(Unfit::Wrong(refused)) = refused else {
+                panic!("{refused:?}: it is not whole")
+            };
             assert!(refused.contains(reason), "{refused:?} does not say {reason:?}");
             drop(store);
             assert_eq!(open(&directory, 0).get("counters", b"a"), Ok(None), "{reason}");
+            assert!(root.path().join("shard.aside").is_dir(), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_store_of_another_release_is_told_from_a_damaged_one() {
+        let memory = StoreMemory::of_bytes(8 << 20);
+        let of_format = |format: &str| StoreIdentity { format: format.to_owned(), ..identity(0) };
+        for (identity, columns, reason) in [
+            (of_format("1.0"), ["counters"], "payments.journal/0/1.0"),
+            (identity(0), ["tallies"], "tallies"),
+        ] {
+            let root = tempfile::tempdir().expect("a directory");
+            let directory = root.path().join("shard");
+            drop(RocksStore::open(&directory, identity, &columns, &memory).expect("opens"));
+            let mut store =
+                RocksStore::unopened(&directory, self::identity(0), &["counters"], &memory);
+            let refused = store.open_existing().expect("nobody has it open");
+            let Err(Unfit::OtherRelease(refused)) = refused else { panic!("{refused:?}") };
+            assert!(refused.contains(reason), "{refused:?} does not say {reason:?}");
+            drop(store);
+            put(&open(&directory, 0), "a", "1");
             assert!(root.path().join("shard.aside").is_dir(), "{reason}");
         }
     }

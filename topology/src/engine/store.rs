@@ -132,6 +132,11 @@ impl StoreIdentity {
     pub fn text(&self) -> String {
         format!("{}/{}/{}", self.journal, self.partition, self.format)
     }
+
+    /// Whether such a text is of the same partition, in whatever format.
+    pub fn is_of_same_journal(&self, text: &str) -> bool {
+        text.starts_with(&format!("{}/{}/", self.journal, self.partition))
+    }
 }
 
 /// The entry that a store is consistent with.

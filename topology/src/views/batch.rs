@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::rows::Rows;
 
-use super::doubts::{doubt_key, is_in_doubt};
+use super::doubts::{is_in_doubt, is_refund_in_doubt, payment_key, refund_key};
 use super::numbers::movement_key;
 use super::queries::index_keys;
 use super::store::{
@@ -160,8 +160,8 @@ impl<'a> Batch<'a> {
         let before = before.map_err(|error| self.store.diverged(error.to_string()))?;
         let was_in_doubt = before.is_some_and(|before| is_in_doubt(before.status));
         match (was_in_doubt, is_in_doubt(row.status)) {
-            (false, true) => self.rows.insert(PAYMENT_INDEX, doubt_key(row.id), Some(Vec::new())),
-            (true, false) => self.rows.insert(PAYMENT_INDEX, doubt_key(row.id), None),
+            (false, true) => self.rows.insert(PAYMENT_INDEX, payment_key(row.id), Some(Vec::new())),
+            (true, false) => self.rows.insert(PAYMENT_INDEX, payment_key(row.id), None),
             (true, true) | (false, false) => {}
         }
         Ok(())
@@ -177,6 +177,8 @@ impl<'a> Batch<'a> {
         }
         for row in self.refunds.values() {
             self.rows.insert(REFUNDS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            let is_in_doubt = is_refund_in_doubt(row.status);
+            self.rows.insert(PAYMENT_INDEX, refund_key(row.id), is_in_doubt.then(Vec::new));
         }
         for row in self.transfers.values() {
             self.rows.insert(TRANSFERS, row.id.as_bytes().to_vec(), Some(encode_row(row)));

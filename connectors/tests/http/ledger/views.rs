@@ -120,7 +120,8 @@ impl Views for Ledger {
     }
 
     fn doubts(&self, gateway: &GatewayName) -> Result<Doubts, ViewError> {
-        Ok(gateways::doubts(self.state().payments.values(), gateway))
+        let state = self.state();
+        Ok(gateways::doubts(state.payments.values(), state.refunds.values(), gateway))
     }
 
     fn timeline(&self, payment: &PaymentRow) -> Result<Vec<TimelineRow>, ViewError> {
