@@ -30,14 +30,14 @@ impl TimerSubject {
 
     /// What a timer with this name is about, and in which wallet; none when it is none of ours.
     pub fn of(timer_id: &str) -> Option<(Self, WalletId)> {
-        let mut parts = timer_id.split(':');
-        let (kind, id, wallet) = (parts.next()?, parts.next()?, parts.next()?.parse().ok()?);
+        let (kind, rest) = timer_id.split_once(':')?;
+        let (id, wallet) = rest.split_once(':')?;
         let subject = match kind {
             PAYMENT => Self::Payment(id.parse().ok()?),
             REFUND => Self::Refund(id.parse().ok()?),
             TRANSFER => Self::Transfer(id.parse().ok()?),
             _ => return None,
         };
-        parts.next().is_none().then_some((subject, wallet))
+        Some((subject, wallet.parse().ok()?))
     }
 }

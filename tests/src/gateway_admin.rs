@@ -31,6 +31,11 @@ impl GatewayAdmin {
         self.send(Method::POST, "/admin/outage", &wish).await.expect(200);
     }
 
+    /// The outage is over.
+    pub async fn end_outage(&self) {
+        self.send(Method::DELETE, "/admin/outage", &json!({})).await.expect(200);
+    }
+
     /// The charges for a payment, each with its number of submissions.
     pub async fn charges_for(&self, payment_id: &str) -> Vec<Value> {
         let answer = self.0.get(&format!("/admin/charges?reference={payment_id}")).await;

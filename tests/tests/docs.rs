@@ -178,8 +178,9 @@ fn audit_checks() -> String {
     let journal = Topic::Journal.name(&"payments".parse().expect("a prefix"));
     let mut auditor = Auditor::new(journal, PartitionCount::try_from(1).expect("a count"));
     let journal_end_taken = schemas::Timestamp::default();
-    let charges = Vec::new();
-    auditor.with_ground_truth(processors::audit::GroundTruth { charges, journal_end_taken });
+    let (charges, refunds) = (Vec::new(), Some(Vec::new()));
+    let truth = processors::audit::GroundTruth { charges, refunds, journal_end_taken };
+    auditor.with_ground_truth(truth);
     for check in auditor.report().checks {
         let (name, meaning) = (check.name, check.meaning);
         writeln!(text, "| `{name}` | {meaning} |").expect("a string takes all");

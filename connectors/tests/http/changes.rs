@@ -82,6 +82,16 @@ fn withdraw() -> Route {
     Route::new(path, &demo::wallet(), "wallet_id", WalletNotFound).body(r#"{"amount":1}"#)
 }
 
+fn reverse_deposit() -> Route {
+    let path = "/api/v1/deposits/{}/reverse";
+    Route::new(path, &demo::deposit(), "deposit_id", DepositNotFound)
+}
+
+fn reverse_withdrawal() -> Route {
+    let path = "/api/v1/withdrawals/{}/reverse";
+    Route::new(path, &demo::withdrawal(), "withdrawal_id", WithdrawalNotFound)
+}
+
 fn of_wallet(path: &str) -> Route {
     let path = format!("/api/v1/wallets/{{}}/{path}");
     Route::new(&path, &demo::wallet(), "wallet_id", WalletNotFound)
@@ -89,15 +99,13 @@ fn of_wallet(path: &str) -> Route {
 
 /// All that have an id in their path.
 fn routes() -> Vec<Route> {
-    let reverse = "/api/v1/deposits/{}/reverse";
-    let give_back = "/api/v1/withdrawals/{}/reverse";
     vec![
         cancel(),
         refund(),
         resolve_payment(),
         resolve_refund(),
-        Route::new(reverse, &demo::deposit(), "deposit_id", DepositNotFound),
-        Route::new(give_back, &demo::withdrawal(), "withdrawal_id", WithdrawalNotFound),
+        reverse_deposit(),
+        reverse_withdrawal(),
         withdraw(),
         of_wallet("freeze"),
         of_wallet("unfreeze"),
@@ -151,6 +159,12 @@ fn of_any() -> Vec<Row> {
     }));
     rows.extend(each(&|row| row.refused(PositionNotReached).query("?min_position=7-7")));
     rows.extend(each(&|row| row.refused(DeadlineExceeded).world(late.clone())));
+    let deposit = of_wallet("deposits").body(r#"{"amount":1}"#);
+    rows.push(deposit.row(DeadlineExceeded).world(late));
+    // More than an account can hold.
+    let full = World::Says(Reply::Refuse(AmountTooLarge));
+    rows.push(reverse_deposit().row(AmountTooLarge).world(full.clone()));
+    rows.push(reverse_withdrawal().row(AmountTooLarge).world(full));
     for route in routes() {
         rows.push(route.with_id("x", FieldInvalid).param(route.param));
         rows.push(route.with_id(ID, route.unknown));

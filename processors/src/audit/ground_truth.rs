@@ -6,20 +6,27 @@
 
 use std::collections::BTreeMap;
 
-use schemas::{Currency, OperationId, PaymentId, Timestamp};
+use schemas::{Currency, OperationId, PaymentId, RefundId, Timestamp};
 use serde::Deserialize;
 
 use super::operations::Operations;
 use super::payments::{Course, Payments};
+use super::refunds::Refunds;
 use super::report::{CheckResult, GroundTruthTotals};
 
-/// A charge as a gateway's ground truth states it; fields that no check needs are left out.
+/// A charge or refund as a gateway's ground truth states it; fields that no check needs are left
+/// out.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Charge {
     /// The key it was made with.
     pub idempotency_key: String,
     /// What it was made for: the payment id.
     pub reference: String,
+    /// The attempt; of a refund, its id.
+    pub attempt_id: String,
+    /// Of a refund: the gateway's name of the charge that is given back.
+    #[serde(default)]
+    pub charge: Option<String>,
     /// Minor units.
     pub amount: i64,
     /// ISO 4217 code.
@@ -40,11 +47,13 @@ pub enum ChargeStatus {
     Declined,
 }
 
-/// All charges that gateways decided.
+/// All charges and refunds that gateways decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroundTruth {
     /// In any order.
     pub charges: Vec<Charge>,
+    /// In any order; none where a source does not tell of refunds.
+    pub refunds: Option<Vec<Charge>>,
     /// When the end of the journal was taken: a charge older than this is of a payment in it.
     pub journal_end_taken: Timestamp,
 }
@@ -54,6 +63,7 @@ pub(super) fn compare(
     truth: &GroundTruth,
     payments: &Payments,
     operations: &Operations,
+    refunds: &Refunds,
 ) -> (Vec<CheckResult>, GroundTruthTotals) {
     let succeeded = Succeeded::of(&truth.charges);
     let mut totals = totals(&truth.charges);
@@ -61,7 +71,8 @@ pub(super) fn compare(
         known(truth, payments, operations, &mut totals),
         charged_once(&succeeded, payments),
         failed_uncharged(&succeeded, payments),
-        completed_charged(&succeeded, payments),
+        completed_charged(&succeeded, payments, &mut totals),
+        refunds_given_back(truth, refunds, &mut totals),
     ];
     let is_open = |charges: &Vec<&Charge>| {
         let payment = charges.first().and_then(|one| payments.get(one.reference.parse().ok()?));
@@ -186,11 +197,20 @@ fn failed_uncharged(succeeded: &Succeeded<'_>, payments: &Payments) -> CheckResu
 }
 
 /// A payment that completed was charged, with its amount.
-fn completed_charged(succeeded: &Succeeded<'_>, payments: &Payments) -> CheckResult {
-    let meaning = "every completed payment was charged, with its amount in its currency";
+fn completed_charged(
+    succeeded: &Succeeded<'_>,
+    payments: &Payments,
+    totals: &mut GroundTruthTotals,
+) -> CheckResult {
+    let meaning = "every completed payment was charged, with its amount in its currency, unless a \
+                   person said what came of it";
     let mut result = CheckResult::new("completed_charged", meaning);
     for (id, payment) in payments.iter() {
         let Course::Completed { captured } = payment.course() else { continue };
+        if payment.is_by_hand() {
+            totals.by_hand += 1;
+            continue;
+        }
         result.examine();
         let charges = succeeded.for_payment(id);
         if charges.is_empty() {
@@ -207,6 +227,57 @@ fn completed_charged(succeeded: &Succeeded<'_>, payments: &Payments) -> CheckRes
                 );
                 result.violated(payment.requested, detail);
             }
+        }
+    }
+    result
+}
+
+/// What the journal says came back is what the gateway gave back.
+fn refunds_given_back(
+    truth: &GroundTruth,
+    refunds: &Refunds,
+    totals: &mut GroundTruthTotals,
+) -> CheckResult {
+    let meaning = "every refund that the gateway gave back was asked for and given back once; one \
+                   that succeeded was given back with its amount, and nothing of one that failed, \
+                   unless a person said what came of it";
+    let mut result = CheckResult::new("refunds_given_back", meaning);
+    let Some(told) = &truth.refunds else { return result };
+    totals.refunds = told.len() as u64;
+    let mut given_back: BTreeMap<RefundId, i64> = BTreeMap::new();
+    for refund in told.iter().filter(|refund| refund.status == ChargeStatus::Succeeded) {
+        result.examine();
+        let (id, amount) = (&refund.attempt_id, refund.amount);
+        let known = id.parse().ok().and_then(|id| Some((id, refunds.payment_of(id)?)));
+        match known {
+            Some((id, payment)) if payment.to_string() == refund.reference => {
+                if given_back.insert(id, amount).is_some() {
+                    result.violated(None, format!("refund {id} was given back twice"));
+                }
+            }
+            Some((id, payment)) => {
+                let of = &refund.reference;
+                let detail = format!("refund {id} of payment {payment} was given back for {of:?}");
+                result.violated(None, detail);
+            }
+            None if Timestamp::from_millis(refund.created) >= truth.journal_end_taken => {
+                totals.newer += 1;
+            }
+            None => {
+                let detail = format!("{amount} were given back for {id:?}, no refund");
+                result.violated(None, detail);
+            }
+        }
+    }
+    for (id, refund) in refunds.settled() {
+        result.examine();
+        let told = given_back.get(&id).copied();
+        if told != refund.given_back {
+            let words =
+                |amount: Option<i64>| amount.map_or("nothing".to_owned(), |it| it.to_string());
+            let (own, told) = (words(refund.given_back), words(told));
+            let detail = format!("of refund {id} came {own} back, and the gateway gave {told}");
+            result.violated(refund.requested, detail);
         }
     }
     result

@@ -172,7 +172,7 @@ impl Auditor {
         self.totals.open_holds_listed = self.holds.open().take(MAX_LISTED_HOLDS).copied().collect();
         if let Some(truth) = &self.truth {
             let (against_truth, totals) =
-                ground_truth::compare(truth, &self.payments, &self.operations);
+                ground_truth::compare(truth, &self.payments, &self.operations, &self.refunds);
             checks.extend(against_truth);
             self.totals.ground_truth = Some(totals);
         }

@@ -38,6 +38,8 @@ pub(super) struct Payment {
     unwanted: BTreeSet<OperationId>,
     /// Whether more was charged than asked, and booked so.
     surplus_known: bool,
+    /// Whether a person said what came of it.
+    by_hand: bool,
 }
 
 /// How far a payment has come.
@@ -72,6 +74,7 @@ impl Payment {
             ended: None,
             unwanted: BTreeSet::new(),
             surplus_known: false,
+            by_hand: false,
         }
     }
 
@@ -87,6 +90,11 @@ impl Payment {
     /// Whether more was charged than asked, and booked so.
     pub(super) fn is_surplus_known(&self) -> bool {
         self.surplus_known
+    }
+
+    /// Whether a person said what came of it.
+    pub(super) fn is_by_hand(&self) -> bool {
+        self.by_hand
     }
 
     /// What is wrong with where it stands after an entry, if anything.
@@ -216,6 +224,10 @@ impl Payment {
                 if event.cause == RefundCause::UnwantedCharge {
                     self.unwanted.insert(event.operation_id);
                 }
+                None
+            }
+            Event::PaymentResolved(_) => {
+                self.by_hand = true;
                 None
             }
             Event::DiscrepancyRecorded(event) => {

@@ -23,6 +23,20 @@ struct Refund {
     amount: i64,
     cause: RefundCause,
     stands: Stands,
+    /// What the gateway says that it gave back, when it succeeded.
+    given_back: i64,
+    /// Whether a person said what came of it.
+    by_hand: bool,
+    requested: Position,
+}
+
+/// What the journal says of a refund, to be held against what its gateway says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// What came back, minor units; none when nothing did.
+    pub given_back: Option<i64>,
+    /// The entry that requested it.
+    pub requested: Position,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,10 +70,35 @@ impl Refunds {
         self.all.len() as u64
     }
 
+    /// The payment that a refund is of.
+    pub(super) fn payment_of(&self, id: RefundId) -> Option<PaymentId> {
+        self.all.get(&id).map(|refund| refund.payment)
+    }
+
+    /// Those that ended by what their gateway said.
+    pub(super) fn settled(&self) -> impl Iterator<Item = (RefundId, Settled)> {
+        self.all.iter().filter(|(_, refund)| !refund.by_hand).filter_map(|(id, refund)| {
+            let given_back = match refund.stands {
+                Stands::Open => return None,
+                Stands::Succeeded => Some(refund.given_back),
+                Stands::Failed => None,
+            };
+            Some((*id, Settled { given_back, requested: refund.requested }))
+        })
+    }
+
     fn requested(&mut self, position: Position, event: &RefundRequested) {
         self.result.examine();
         let (id, payment, amount) = (event.refund_id, event.payment_id, event.amount.minor());
-        let refund = Refund { payment, amount, cause: event.cause, stands: Stands::Open };
+        let refund = Refund {
+            payment,
+            amount,
+            cause: event.cause,
+            stands: Stands::Open,
+            given_back: 0,
+            by_hand: false,
+            requested: position,
+        };
         if self.all.insert(id, refund).is_some() {
             self.result.violated(position, format!("refund {id} is requested again"));
         }
@@ -84,6 +123,7 @@ impl Refunds {
         };
         let was = refund.stands;
         refund.stands = if success.is_some() { Stands::Succeeded } else { Stands::Failed };
+        refund.given_back = success.map_or(0, |event| event.amount.minor());
         let fits = match (was, success) {
             (Stands::Open, _) | (Stands::Failed, Some(_)) => true,
             (Stands::Failed, None) | (Stands::Succeeded, _) => false,
@@ -141,6 +181,11 @@ impl Check for Refunds {
             }
             if let Event::RefundRequested(event) = event {
                 self.requested(position, event);
+            }
+            if let Event::RefundResolved(event) = event
+                && let Some(refund) = self.all.get_mut(&event.refund_id)
+            {
+                refund.by_hand = true;
             }
             if let Event::RefundSucceeded(event) = event {
                 self.ended(position, event.refund_id, Some(event));

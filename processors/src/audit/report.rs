@@ -202,8 +202,14 @@ pub struct GroundTruthTotals {
     pub declined: u64,
     /// Succeeded charges of payments that are still open: the answer is on its way or in doubt.
     pub pending: u64,
-    /// Charges made after the end of the journal was taken, for payments that are not in it.
+    /// Charges and refunds made after the end of the journal was taken, of payments that are not
+    /// in it.
     pub newer: u64,
+    /// Refunds that it decided.
+    pub refunds: u64,
+    /// Payments that completed because a person said so: what was charged for these is not held
+    /// against what they say.
+    pub by_hand: u64,
 }
 
 fn position_as_text<S: Serializer>(

@@ -1,6 +1,6 @@
 //! Reduces an entry to the row that it adds to the timeline of a payment.
 
-use schemas::entry::{Entry, InputBody, Source, TimerChange};
+use schemas::entry::{Entry, InputBody, Source};
 use schemas::event::{Event, Hold};
 use schemas::inputs::{Envelope, GatewayResult};
 use schemas::read_model::PaymentRow;
@@ -24,20 +24,16 @@ pub(super) fn row(
         Event::AttemptStarted(event) => Some(event.number),
         _ => None,
     });
-    let set = |change: &TimerChange| {
-        let setting = TimerSetting { generation: change.generation, due: change.due };
-        TimerSubject::of(&change.timer_id).map(|(subject, _)| (subject, setting))
-    };
-    let timer =
-        entry.timers.iter().filter_map(set).find_map(|(subject, setting)| {
-            (subject == TimerSubject::Payment(id)).then_some(setting)
-        });
     // An entry that is about a payment is about at most one of its refunds.
-    let refund_timer =
-        entry.timers.iter().filter_map(set).find_map(|(subject, setting)| match subject {
-            TimerSubject::Refund(refund) => Some((refund, setting)),
-            TimerSubject::Payment(_) | TimerSubject::Transfer(_) => None,
-        });
+    let (mut timer, mut refund_timer) = (None, None);
+    for change in &entry.timers {
+        let setting = TimerSetting { generation: change.generation, due: change.due };
+        match TimerSubject::of(&change.timer_id) {
+            Some((TimerSubject::Payment(of), _)) if of == id => _ = timer.get_or_insert(setting),
+            Some((TimerSubject::Refund(of), _)) => _ = refund_timer.get_or_insert((of, setting)),
+            Some((TimerSubject::Payment(_) | TimerSubject::Transfer(_), _)) | None => {}
+        }
+    }
     Some(TimelineRow {
         position,
         previous: before.map(|row| row.position.offset),

@@ -1,7 +1,7 @@
 //! Payments that end otherwise than by their gateways' answers: cancelled, or resolved by a person.
 
 use serde_json::json;
-use tests::caller::{Numbers, PATIENT, new_key, payment};
+use tests::caller::{Numbers, new_key, payment};
 use tests::installation::Installation;
 use tests::wait::eventually;
 
@@ -87,40 +87,6 @@ async fn a_person_resolves_a_payment_that_needs_review() {
     let early = format!("{PAYMENTS}/{}/resolve", done.payment_id());
     let early = caller.post(&early, &resolution, &[]).await;
     early.expect_refusal(409, "resolution_conflicts");
-}
-
-/// The gateway says that it gave euros back where dollars were asked for.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_resolves_a_refund_that_needs_review() {
-    let installation = Installation::start("refund-review").await;
-    let caller = installation.caller();
-    let wallet = caller.wallet_with(1_000).await;
-    let paid = caller.pay(&wallet, 300, &new_key()).await.expect(201);
-    let deceit = json!({"deceit_percent": {"charged_other_currency": 100}});
-    installation.gateway_admin().behave(&deceit).await;
-    let refunds = format!("{PAYMENTS}/{}/refunds", paid.payment_id());
-    let asked = caller.post(&refunds, &json!({"amount": 100}), &[PATIENT]).await.expect(202);
-    assert_eq!(asked.text("status"), "needs_review");
-    let exposure = caller.get(EXPOSURE).await.expect(200);
-    assert_eq!(exposure.body["in_doubt"], json!([]), "{exposure:?}");
-    let [in_doubt] = exposure.body["refunds_in_doubt"].as_array().expect("a list").as_slice()
-    else {
-        panic!("{exposure:?}");
-    };
-    let shown = (&in_doubt["currency"], &in_doubt["refunds"], &in_doubt["amount"]);
-    assert_eq!(shown, (&json!("USD"), &json!(1), &json!(100)), "{exposure:?}");
-
-    let resolve = format!("/api/v1/refunds/{}/resolve", asked.text("id"));
-    let resolution = json!({
-        "outcome": "succeeded", "amount": 90, "evidence": "Their statement says 90 USD.",
-        "gateway_reference": "by-hand", "actor": "ada",
-    });
-    let resolved = caller.post(&resolve, &resolution, &[]).await.expect(202);
-    assert_eq!((resolved.text("status"), &resolved.body["amount"]), ("succeeded", &json!(100)));
-    assert!(caller.post(&resolve, &resolution, &[]).await.expect(202).is_replayed());
-    let other = json!({"outcome": "failed", "evidence": "No.", "actor": "eve"});
-    let other = caller.post(&resolve, &other, &[]).await;
-    other.expect_refusal(409, "resolution_conflicts");
-    assert_eq!(caller.numbers(&wallet).await, Numbers::settled(790));
-    assert_eq!(caller.get(EXPOSURE).await.expect(200).body["refunds_in_doubt"], json!([]));
+    let report = installation.assert_clean_audit().await;
+    assert_eq!(report.totals.ground_truth.expect("it looked").by_hand, 1);
 }

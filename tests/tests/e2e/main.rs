@@ -26,6 +26,7 @@ mod metrics;
 mod notifications;
 mod openapi;
 mod outage;
+mod outcomes;
 mod overload;
 mod pauses;
 mod payments;

@@ -149,11 +149,10 @@ pub async fn audit_journal(options: AuditOptions) -> anyhow::Result<AuditReport>
     let mut auditor = folded.auditor;
     // The ground truth comes after the end of the journal: what completed by then is in it.
     let sources = ground_truth::Sources { gateway_urls, files: ground_truth_files };
-    if let Some(charges) = sources.read().await? {
-        auditor.with_ground_truth(processors::audit::GroundTruth {
-            charges,
-            journal_end_taken: folded.end_taken,
-        });
+    if let Some((charges, refunds)) = sources.read().await? {
+        let journal_end_taken = folded.end_taken;
+        let truth = processors::audit::GroundTruth { charges, refunds, journal_end_taken };
+        auditor.with_ground_truth(truth);
     }
     Ok(auditor.report())
 }

@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    Direction, ErrorKind, IteratorMode, Options, WriteBatch, WriteBufferManager,
+    DEFAULT_COLUMN_FAMILY_NAME, Direction, ErrorKind, IteratorMode, Options, WriteBatch,
+    WriteBufferManager,
 };
 
 use super::application::StateError;
@@ -177,7 +178,9 @@ impl RocksStore {
     fn unknown_columns(&self) -> Option<String> {
         // What cannot be listed is judged when it is opened.
         let found = DB::list_cf(&Options::default(), &self.directory).unwrap_or_default();
-        let is_unknown = |column: &&String| !self.columns.contains(&column.as_str());
+        let is_unknown = |column: &&String| {
+            *column != DEFAULT_COLUMN_FAMILY_NAME && !self.columns.contains(&column.as_str())
+        };
         let unknown: Vec<&str> = found.iter().filter(is_unknown).map(String::as_str).collect();
         (!unknown.is_empty()).then(|| unknown.join(", "))
     }
@@ -516,7 +519,7 @@ mod tests {
         let memory = StoreMemory::of_bytes(8 << 20);
         let of_format = |format: &str| StoreIdentity { format: format.to_owned(), ..identity(0) };
         for (identity, columns, reason) in [
-            (of_format("1.0"), ["counters"], "payments.journal/0/1.0"),
+            (of_format("1.0"), ["counters"], "payments.journal.v1/0/1.0"),
             (identity(0), ["tallies"], "tallies"),
         ] {
             let root = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,5 @@
-//! The index of payments and refunds in doubt: what an operator asks for first when a gateway fails.
+//! The index of payments and refunds in doubt: what an operator asks for first when a gateway
+//! fails.
 
 use connectors::ports::{Doubts, ViewError};
 use rocksdb::{Direction, IteratorMode};

@@ -62,7 +62,8 @@ const PAID: &[E] = &[
     E::GatewayUnknown,
 ];
 /// Deposits: the wallet is looked up first.
-const DEPOSITED: &[E] = &[E::WalletNotFound, E::PositionNotReached, E::ReferenceAlreadyRecorded];
+const DEPOSITED: &[E] =
+    &[E::WalletNotFound, E::PositionNotReached, E::DeadlineExceeded, E::ReferenceAlreadyRecorded];
 /// What is asked of something that exists.
 const CHANGED: &[E] = &[E::PositionNotReached, E::DeadlineExceeded];
 const CANCELLED: &[E] = &[E::PaymentNotFound, E::PaymentNotCancellable];
@@ -97,8 +98,8 @@ const CLOSED: &[E] = &[E::WalletNotFound, E::WalletNotEmpty, E::WalletHasOpenOpe
 const PAST: &[E] = &[E::AsOfInFuture];
 const OF_REFUND: &[E] = &[E::FieldInvalid, E::RefundNotFound];
 const OF_TRANSFER: &[E] = &[E::FieldInvalid, E::TransferNotFound];
-const OF_DEPOSIT: &[E] = &[E::DepositNotFound];
-const OF_WITHDRAWAL: &[E] = &[E::WithdrawalNotFound];
+const OF_DEPOSIT: &[E] = &[E::DepositNotFound, E::AmountTooLarge];
+const OF_WITHDRAWAL: &[E] = &[E::WithdrawalNotFound, E::AmountTooLarge];
 
 /// What a gateway says unasked.
 const NOTIFIED: &[E] = &[

@@ -9,6 +9,7 @@ use schemas::{Amount, Timestamp};
 
 use super::domain::journal;
 use super::scenario::{audit, seal, wallet};
+use crate::audit::{Charge, ChargeStatus, GroundTruth};
 
 type Row = (&'static str, &'static str, fn(&mut Vec<Entry>));
 
@@ -337,4 +338,63 @@ fn a_person_is_needed_where_a_person_decided() {
     }
     let report = audit(&seal(&entries), None);
     assert!(report.check("causes").expect("a check").violations > 0);
+}
+
+/// What an honest gateway would say that it gave back, and nothing of what it charged.
+pub(super) fn given_back(entries: &[Entry]) -> GroundTruth {
+    let events = || entries.iter().flat_map(|entry| &entry.events);
+    let is_by_hand =
+        |id| events().any(|event| matches!(event, Event::RefundResolved(it) if it.refund_id == id));
+    let given_back = events().filter_map(|event| match event {
+        Event::RefundSucceeded(event) if !is_by_hand(event.refund_id) => Some(Charge {
+            idempotency_key: event.refund_id.to_string(),
+            reference: event.payment_id.to_string(),
+            attempt_id: event.refund_id.to_string(),
+            charge: Some("ch_1".to_owned()),
+            amount: event.amount.minor(),
+            currency: "USD".to_owned(),
+            status: ChargeStatus::Succeeded,
+            created: 0,
+        }),
+        _ => None,
+    });
+    let refunds = Some(given_back.collect());
+    GroundTruth {
+        charges: Vec::new(),
+        refunds,
+        journal_end_taken: Timestamp::from_millis(i64::MAX),
+    }
+}
+
+#[test]
+fn what_the_gateway_gave_back_is_held_against_the_journal() {
+    let entries = journal();
+    let violations = |damage: &dyn Fn(&mut Vec<Charge>)| {
+        let mut truth = given_back(&entries);
+        damage(truth.refunds.as_mut().expect("told"));
+        let report = audit(&seal(&entries), Some(truth));
+        report.check("refunds_given_back").expect("a check").violations
+    };
+    assert_eq!(violations(&|_| {}), 0);
+    let failed = entries.iter().flat_map(|entry| &entry.events).find_map(|event| match event {
+        Event::RefundFailed(event) => Some(event.refund_id.to_string()),
+        _ => None,
+    });
+    let failed = failed.expect("one of the journal failed");
+    let rows: [(&str, &dyn Fn(&mut Vec<Charge>)); 6] = [
+        ("nothing was given back", &|refunds| drop(refunds.remove(0))),
+        ("another amount", &|refunds| refunds[0].amount += 1),
+        ("twice", &|refunds| refunds.push(refunds[0].clone())),
+        ("of another payment", &|refunds| "nobody".clone_into(&mut refunds[0].reference)),
+        ("that nobody asked for", &|refunds| {
+            let attempt_id = "nobody".to_owned();
+            refunds.push(Charge { attempt_id, ..refunds[0].clone() });
+        }),
+        ("that failed", &|refunds| {
+            refunds.push(Charge { attempt_id: failed.clone(), ..refunds[0].clone() });
+        }),
+    ];
+    for (what, damage) in rows {
+        assert!(violations(damage) > 0, "it does not find a refund: {what}");
+    }
 }

@@ -292,6 +292,8 @@ pub(super) fn honest(scenario: &Scenario) -> GroundTruth {
         let asked = scenario.asked(key).pop().expect("it was asked to charge");
         Charge {
             idempotency_key: asked.operation_id.to_string(),
+            attempt_id: asked.operation_id.to_string(),
+            charge: None,
             reference: asked.payment_id.to_string(),
             amount: asked.amount.minor(),
             currency: asked.currency.code().to_owned(),
@@ -305,5 +307,5 @@ pub(super) fn honest(scenario: &Scenario) -> GroundTruth {
         charge("doubted", ChargeStatus::Succeeded),
         charge("in-doubt", ChargeStatus::Succeeded),
     ];
-    GroundTruth { charges, journal_end_taken: scenario.now }
+    GroundTruth { charges, refunds: None, journal_end_taken: scenario.now }
 }

@@ -1,4 +1,5 @@
-//! Reads what gateways say they charged: one JSON object per line, from a URL or a file.
+//! Reads what gateways say they charged and gave back: one JSON object per line, from a URL or a
+//! file.
 //!
 //! A last line without its line feed is one that is being written; no caller has been told of its
 //! charge, so it is left out.
@@ -11,8 +12,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use processors::audit::Charge;
 
-/// What the simulator calls its file.
+/// What the simulator calls its file of charges, and of refunds.
 const FILE_NAME: &str = "charges.jsonl";
+const REFUNDS_FILE_NAME: &str = "refunds.jsonl";
 /// How long a gateway may take to accept the connection.
 const CONNECT_BOUND: Duration = Duration::from_secs(5);
 /// How long it may be silent in the middle of its answer.
@@ -27,14 +29,17 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// The charges of all sources together; none when there is no source.
-    pub(super) async fn read(self) -> anyhow::Result<Option<Vec<Charge>>> {
+    /// The charges of all sources together, and the refunds if every source tells of them; none
+    /// when there is no source.
+    pub(super) async fn read(self) -> anyhow::Result<Option<(Vec<Charge>, Option<Vec<Charge>>)>> {
         if self.gateway_urls.is_empty() && self.files.is_empty() {
             return Ok(None);
         }
-        let mut charges = Vec::new();
+        // A file of charges says nothing of refunds; a directory, or a gateway, has both.
+        let has_refunds = self.files.iter().all(|path| path.is_dir());
+        let mut lines = Vec::new();
         for url in &self.gateway_urls {
-            fetch(url, &mut charges).await.with_context(|| {
+            fetch(url, &mut lines).await.with_context(|| {
                 format!(
                     "cannot fetch the ground truth of the gateway at {url}; is the simulator \
                      running? Without --gateway-url the journal is audited alone"
@@ -42,15 +47,17 @@ impl Sources {
             })?;
         }
         for path in self.files {
-            charges = tokio::task::spawn_blocking(move || {
-                load(&path, &mut charges)
+            lines = tokio::task::spawn_blocking(move || {
+                load(&path, &mut lines)
                     .with_context(|| format!("cannot read ground truth from {}", path.display()))
-                    .map(|()| charges)
+                    .map(|()| lines)
             })
             .await
             .context("the reader of the ground truth died")??;
         }
-        Ok(Some(charges))
+        let (refunds, charges): (Vec<_>, Vec<_>) =
+            lines.into_iter().partition(|line| line.charge.is_some());
+        Ok(Some((charges, has_refunds.then_some(refunds))))
     }
 }
 
@@ -60,18 +67,29 @@ async fn fetch(url: &str, charges: &mut Vec<Charge>) -> anyhow::Result<()> {
         .connect_timeout(CONNECT_BOUND)
         .read_timeout(SILENCE_BOUND)
         .build()?;
-    let endpoint = format!("{}/v1/ground-truth", url.trim_end_matches('/'));
-    let mut response = client.get(endpoint).send().await?.error_for_status()?;
-    let mut lines = Lines::default();
-    while let Some(chunk) = response.chunk().await? {
-        lines.take_in(&chunk, charges)?;
+    for path in ["/v1/ground-truth", "/v1/ground-truth/refunds"] {
+        let endpoint = format!("{}{path}", url.trim_end_matches('/'));
+        let mut response = client.get(endpoint).send().await?.error_for_status()?;
+        let mut lines = Lines::default();
+        while let Some(chunk) = response.chunk().await? {
+            lines.take_in(&chunk, charges)?;
+        }
     }
     Ok(())
 }
 
 fn load(path: &Path, charges: &mut Vec<Charge>) -> anyhow::Result<()> {
-    let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
-    let mut reader = BufReader::new(File::open(file)?);
+    if !path.is_dir() {
+        return load_file(path, charges);
+    }
+    load_file(&path.join(FILE_NAME), charges)?;
+    let refunds = path.join(REFUNDS_FILE_NAME);
+    // A gateway that never gave anything back may have none.
+    if refunds.exists() { load_file(&refunds, charges) } else { Ok(()) }
+}
+
+fn load_file(path: &Path, charges: &mut Vec<Charge>) -> anyhow::Result<()> {
+    let mut reader = BufReader::new(File::open(path)?);
     let mut lines = Lines::default();
     loop {
         let block = reader.fill_buf()?;
@@ -145,8 +163,17 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join(FILE_NAME), LINE).expect("written");
         let read = |files| Sources { gateway_urls: Vec::new(), files }.read();
-        let charges = read(vec![directory.path().to_owned()]).await.expect("readable");
-        assert_eq!(charges.map(|charges| charges.len()), Some(1));
+        let (charges, refunds) =
+            read(vec![directory.path().to_owned()]).await.expect("readable").expect("a source");
+        assert_eq!((charges.len(), refunds.map(|refunds| refunds.len())), (1, Some(0)));
+        let refund = LINE.replace("{\"id\":\"ch_1\"", "{\"id\":\"re_1\",\"charge\":\"ch_1\"");
+        std::fs::write(directory.path().join(REFUNDS_FILE_NAME), refund).expect("written");
+        let (charges, refunds) =
+            read(vec![directory.path().to_owned()]).await.expect("readable").expect("a source");
+        assert_eq!((charges.len(), refunds.map(|refunds| refunds.len())), (1, Some(1)));
+        let file = directory.path().join(FILE_NAME);
+        let (charges, refunds) = read(vec![file]).await.expect("readable").expect("a source");
+        assert_eq!((charges.len(), refunds), (1, None), "it says nothing of refunds");
         assert!(read(Vec::new()).await.expect("nothing to read").is_none());
         let missing = read(vec![directory.path().join("missing")]).await.expect_err("missing");
         assert!(format!("{missing:#}").contains("missing"), "{missing:#}");

@@ -145,14 +145,19 @@ fn totals(totals: &Totals) -> String {
         line(
             "gateway",
             format!(
-                "{}: {} succeeded ({} of open payments), {} declined, {} newer than the audit",
+                "{}: {} succeeded ({} of open payments), {} declined; {}; {} newer than the audit",
                 counted(truth.charges, "charge"),
                 truth.succeeded,
                 truth.pending,
                 truth.declined,
+                counted(truth.refunds, "refund"),
                 truth.newer
             ),
         );
+        if truth.by_hand > 0 {
+            let payments = counted(truth.by_hand, "payment");
+            line("by hand", format!("{payments} completed by a person's word, not compared"));
+        }
     } else {
         line("gateway", "not compared: give --gateway-url or --ground-truth".to_owned());
     }
