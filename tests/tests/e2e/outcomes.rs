@@ -68,20 +68,14 @@ async fn another_amount_than_asked_for_is_posted_as_the_wallet_agreed_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_gateway_takes_in_time_fails_and_the_money_is_free() {
-    let installation = impatient("unavailable").await;
-    let (admin, caller) = (installation.gateway_admin(), installation.caller());
+    let mut installation = impatient("unavailable").await;
+    let caller = installation.caller();
     let wallet = caller.wallet_with(DEPOSIT).await;
-    admin.begin_outage("refuse", OUTAGE_SECONDS).await;
+    installation.kill_gateway().await;
     let key = new_key();
     let headers = [("Idempotency-Key", key.as_str())];
     let asked = caller.post(PAYMENTS, &payment(&wallet, 100), &headers).await;
     let path = format!("{PAYMENTS}/{}", asked.payment_id());
-    let close = format!("/api/v1/wallets/{}/close", wallet.id);
-    let close = caller.post(&close, &json!({}), &[]).await;
-    close.expect_refusal(409, "wallet_has_open_operations");
-    let resolution = json!({"outcome": "failed", "evidence": "None.", "actor": "ada"});
-    let resolved = caller.post(&format!("{path}/resolve"), &resolution, &[]).await;
-    resolved.expect_refusal(409, "not_in_review");
     let failed = has_status(&caller, &path, "failed").await;
     assert_eq!(failed["failure"]["code"], "deadline_exceeded", "{failed}");
     assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT));
@@ -90,19 +84,28 @@ async fn what_no_gateway_takes_in_time_fails_and_the_money_is_free() {
     again.expect_refusal(422, "deadline_exceeded");
     let refund = caller.post(&format!("{path}/refunds"), &json!({}), &[]).await;
     refund.expect_refusal(409, "payment_not_refundable");
+    installation.run_gateway().await;
     installation.assert_clean_audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_gateway_takes_so_often_fails_before_its_deadline() {
-    let installation = Installation::start_with("given-up", &QUICK_GATEWAY).await;
+    let mut installation = Installation::start_with("given-up", &QUICK_GATEWAY).await;
     let caller = installation.caller();
     let wallet = caller.wallet_with(DEPOSIT).await;
-    installation.gateway_admin().begin_outage("refuse", OUTAGE_SECONDS).await;
-    let path = paid_until(&caller, &wallet, 100, "failed").await;
-    let failed = caller.get(&path).await.expect(200).body;
+    installation.kill_gateway().await;
+    let asked = caller.post(PAYMENTS, &payment(&wallet, 100), &[]).await;
+    let path = format!("{PAYMENTS}/{}", asked.payment_id());
+    let close = format!("/api/v1/wallets/{}/close", wallet.id);
+    let close = caller.post(&close, &json!({}), &[]).await;
+    close.expect_refusal(409, "wallet_has_open_operations");
+    let resolution = json!({"outcome": "failed", "evidence": "None.", "actor": "ada"});
+    let resolved = caller.post(&format!("{path}/resolve"), &resolution, &[]).await;
+    resolved.expect_refusal(409, "not_in_review");
+    let failed = has_status(&caller, &path, "failed").await;
     assert_eq!(failed["failure"]["code"], "gateway_unavailable", "{failed}");
     assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT));
+    installation.run_gateway().await;
     installation.assert_clean_audit().await;
 }
 
@@ -133,15 +136,17 @@ async fn a_person_is_asked_in_time_and_the_gateway_may_still_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancellation_that_comes_too_late_changes_nothing() {
     let installation = Installation::start_with("too-late", &QUICK_GATEWAY).await;
-    let caller = installation.caller();
+    let (admin, caller) = (installation.gateway_admin(), installation.caller());
     let wallet = caller.wallet_with(DEPOSIT).await;
-    // Charged, and no answer: it is in doubt when the cancellation comes.
-    let asked = caller.post(PAYMENTS, &payment(&wallet, 4_031), &[]).await.expect(202);
-    let path = format!("{PAYMENTS}/{}", asked.payment_id());
-    caller.post(&format!("{path}/cancel"), &json!({}), &[]).await.expect(202);
+    // Charged at once, and answered when nobody waits any more.
+    admin.behave(&json!({"latency": {"fixed_ms": 5_000}})).await;
+    let path = paid_until(&caller, &wallet, 100, "in_doubt").await;
+    let cancelled = caller.post(&format!("{path}/cancel"), &json!({}), &[]).await.expect(202);
+    assert_eq!(cancelled.text("status"), "in_doubt");
+    admin.behave_well().await;
     let shown = has_status(&caller, &path, "completed").await;
     assert_eq!(shown["cancel_requested"], true, "{shown}");
-    assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT - 4_031));
+    assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT - 100));
     installation.assert_clean_audit().await;
 }
 

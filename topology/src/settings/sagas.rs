@@ -46,19 +46,19 @@ pub struct SagaSettings {
 impl SagaSettings {
     /// The times of payments, with this operation window.
     pub(super) fn payment(&self, operation_window: Duration) -> PaymentTimes {
-        self.times(operation_window, self.payment_deadline_ms, PaymentTimes::default())
+        self.times(operation_window, self.payment_deadline_ms, &PaymentTimes::default())
     }
 
     /// The times of refunds, with this operation window.
     pub(super) fn refund(&self, operation_window: Duration) -> PaymentTimes {
-        self.times(operation_window, self.refund_deadline_ms, PaymentTimes::of_refunds())
+        self.times(operation_window, self.refund_deadline_ms, &PaymentTimes::of_refunds())
     }
 
     fn times(
         &self,
         operation_window: Duration,
         deadline: u64,
-        usual: PaymentTimes,
+        usual: &PaymentTimes,
     ) -> PaymentTimes {
         let review = Duration::from_millis(self.review_after_ms);
         PaymentTimes {
@@ -66,7 +66,7 @@ impl SagaSettings {
             total_deadline: Duration::from_millis(deadline),
             review_after: review,
             review_inquiry_interval: review,
-            ..usual
+            ..usual.clone()
         }
     }
 }

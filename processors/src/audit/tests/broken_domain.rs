@@ -366,10 +366,12 @@ pub(super) fn given_back(entries: &[Entry]) -> GroundTruth {
     }
 }
 
+type Damage<'a> = dyn Fn(&mut Vec<Charge>) + 'a;
+
 #[test]
 fn what_the_gateway_gave_back_is_held_against_the_journal() {
     let entries = journal();
-    let violations = |damage: &dyn Fn(&mut Vec<Charge>)| {
+    let violations = |damage: &Damage<'_>| {
         let mut truth = given_back(&entries);
         damage(truth.refunds.as_mut().expect("told"));
         let report = audit(&seal(&entries), Some(truth));
@@ -381,7 +383,7 @@ fn what_the_gateway_gave_back_is_held_against_the_journal() {
         _ => None,
     });
     let failed = failed.expect("one of the journal failed");
-    let rows: [(&str, &dyn Fn(&mut Vec<Charge>)); 6] = [
+    let rows: [(&str, &Damage<'_>); 6] = [
         ("nothing was given back", &|refunds| drop(refunds.remove(0))),
         ("another amount", &|refunds| refunds[0].amount += 1),
         ("twice", &|refunds| refunds.push(refunds[0].clone())),
