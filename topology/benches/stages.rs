@@ -31,7 +31,8 @@ use topology::engine::application::{
 use topology::engine::fold::{Positions, fold};
 use topology::engine::follower::Tailed;
 use topology::engine::overlay::{Changes, Overlay};
-use topology::engine::rocks_store::{RocksStore, StoreMemory};
+use topology::engine::rocks_options::StoreMemory;
+use topology::engine::rocks_store::RocksStore;
 use topology::engine::store::{Head, Store, StoreIdentity};
 use topology::ledger::{Ledger, schema_header};
 use topology::views::{PaymentViews, ViewStore};

@@ -28,7 +28,7 @@ use topology::engine::kafka::producer::{IngressError, IngressLimits, IngressProd
 use topology::engine::kafka::tail::JournalTail;
 use topology::engine::log::{Isolation, Log, LogError, LogRecord};
 use topology::engine::memory_store::MemoryStore;
-use topology::engine::rocks_store::StoreMemory;
+use topology::engine::rocks_options::StoreMemory;
 use topology::engine::shard::{Shard, ShardParts, Step, StopSignal};
 use topology::engine::state_directory::StateDirectory;
 use topology::engine::status::ShardState;

@@ -9,6 +9,7 @@ use tests::installation::{Installation, QUICK_GATEWAY};
 use tests::wait::eventually;
 
 const PAYMENTS: &str = "/api/v1/payments";
+const EXPOSURE: &str = "/api/v1/gateways/simulator/exposure";
 const DEPOSIT: i64 = 100_000;
 /// Eight tries with a back-off that doubles take most of a minute.
 const BOUND: Duration = Duration::from_mins(2);
@@ -121,14 +122,9 @@ async fn a_person_is_asked_in_time_and_the_gateway_may_still_answer() {
     let resolved = caller.post(&format!("{by_hand}/resolve"), &resolution, &[]).await.expect(202);
     assert_eq!(resolved.text("status"), "failed");
     assert_eq!(resolved.body["failure"]["code"], "resolved_as_failed", "{resolved:?}");
-    // Nobody was charged while it hung: the next inquiry says so.
+    // Nobody was charged while it hung: the gateway is asked while a person looks, and says so.
     admin.end_outage().await;
-    let ended = eventually(BOUND, "the gateway is asked while a person looks", async || {
-        let shown = caller.get(&by_itself).await.expect(200).body;
-        if shown["status"] == "needs_review" { Err(shown) } else { Ok(shown) }
-    })
-    .await;
-    assert_eq!(ended["status"], "failed", "{ended}");
+    has_status(&caller, &by_itself, "failed").await;
     assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT));
     installation.assert_clean_audit().await;
 }
@@ -221,7 +217,7 @@ async fn a_refund_that_the_gateway_declines_or_does_not_answer_has_an_outcome_to
     for path in &asked {
         has_status(&caller, path, "needs_review").await;
     }
-    let exposure = caller.get("/api/v1/gateways/simulator/exposure").await.expect(200).body;
+    let exposure = caller.get(EXPOSURE).await.expect(200).body;
     let in_doubt = &exposure["refunds_in_doubt"][0];
     assert_eq!((&in_doubt["refunds"], &in_doubt["amount"]), (&json!(3), &json!(600)), "{exposure}");
     assert_eq!(exposure["in_doubt"], json!([]), "{exposure}");
@@ -242,15 +238,10 @@ async fn a_refund_that_the_gateway_declines_or_does_not_answer_has_an_outcome_to
         conflict.expect_refusal(409, "resolution_conflicts");
     }
     admin.end_outage().await;
-    // Nothing was given back while it hung: the next inquiry says so.
-    let ended = eventually(BOUND, "the gateway is asked while a person looks", async || {
-        let shown = caller.get(&asked[2]).await.expect(200).body;
-        if shown["status"] == "needs_review" { Err(shown) } else { Ok(shown) }
-    })
-    .await;
-    assert_eq!(ended["status"], "failed", "{ended}");
+    // Nothing was given back while it hung, and the next inquiry says so.
+    has_status(&caller, &asked[2], "failed").await;
     assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT - 50_000 + 200));
-    let exposure = caller.get("/api/v1/gateways/simulator/exposure").await.expect(200).body;
+    let exposure = caller.get(EXPOSURE).await.expect(200).body;
     assert_eq!(exposure["refunds_in_doubt"], json!([]), "{exposure}");
     installation.assert_clean_audit().await;
 }

@@ -33,6 +33,7 @@ pub mod memory_log;
 pub mod memory_store;
 pub mod overlay;
 mod restore;
+pub mod rocks_options;
 pub mod rocks_store;
 pub mod rows;
 pub mod shard;

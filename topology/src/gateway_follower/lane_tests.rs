@@ -72,6 +72,7 @@ impl World {
             self.ask(seq, 0, GatewayOperationKind::Inquire);
             assert_eq!(self.answered(Health::Ill), Some(seq));
         }
+        assert!(matches!(self.lane.breaker(self.now), BreakerState::Open { .. }));
     }
 }
 

@@ -12,7 +12,7 @@ use super::journal::Followers;
 use crate::crash_window::{CrashWindow, pass};
 use crate::engine::kafka::admin::{TopicProfile, TopicsError, TopicsReport, prepare_topics};
 use crate::engine::kafka::ledger::{Ledger as Shards, LedgerOptions};
-use crate::engine::rocks_store::StoreMemory;
+use crate::engine::rocks_options::StoreMemory;
 use crate::ledger::{Ledger, WrittenWith};
 use crate::metrics;
 use crate::policy_adoption;

@@ -21,7 +21,8 @@ use schemas::{EntryHash, Offset, Partition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::rocks_store::{COMPRESSION, MEMTABLE_BLOOM, is_lock_held};
+use crate::engine::rocks_options::{COMPRESSION, MEMTABLE_BLOOM};
+use crate::engine::rocks_store::is_lock_held;
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
 use crate::engine::store::Reading;
 use crate::engine::verification::read_whole;

@@ -13,7 +13,8 @@ use crate::engine::feed::Feed;
 use crate::engine::governor::Governor;
 use crate::engine::memory_broker::{Fault, MemoryBroker};
 use crate::engine::memory_log::MemoryLog;
-use crate::engine::rocks_store::{RocksStore, StoreMemory};
+use crate::engine::rocks_options::StoreMemory;
+use crate::engine::rocks_store::RocksStore;
 use crate::engine::shard::{Shard, ShardParts, Step, StopSignal};
 use crate::engine::store::{StoreDigest, StoreIdentity, digest};
 

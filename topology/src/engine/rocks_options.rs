@@ -1,0 +1,77 @@
+//! How `RocksDB` is used here: memory that all stores of a process share, and the options of a
+//! store and of its columns.
+
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, Options, WriteBufferManager};
+
+/// A write buffer of one column family: small, for every store has about six of them.
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// A store that starts has at most this much write-ahead log to read again, in bytes.
+const MAX_WAL_BYTES: u64 = 64 << 20;
+/// `RocksDB`'s own log: enough for a person to look at, bytes and files.
+const INFO_LOG_BYTES: usize = 1 << 20;
+const INFO_LOG_FILES: usize = 2;
+/// Ten bits for each key: one lookup in a hundred of an absent key reads a block in vain.
+const BLOOM_BITS: f64 = 10.0;
+
+/// The share of a write buffer that its own filter takes: every new payment is looked up once in
+/// vain, which costs a search of the buffer otherwise.
+pub const MEMTABLE_BLOOM: f64 = 0.02;
+/// What is young will be merged and written again soon: compressing it is for what stays.
+pub const COMPRESSION: [DBCompressionType; 7] = [
+    DBCompressionType::None,
+    DBCompressionType::None,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+    DBCompressionType::Lz4,
+];
+
+/// Block cache and write buffers shared by all stores of a process.
+#[derive(Clone)]
+pub struct StoreMemory {
+    cache: Cache,
+    buffers: WriteBufferManager,
+}
+
+impl StoreMemory {
+    /// Memory for all stores together: the block cache, the write buffers counted within it.
+    pub fn of_bytes(total: usize) -> Self {
+        let cache = Cache::new_lru_cache(total);
+        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
+            total / 2,
+            false,
+            cache.clone(),
+        );
+        Self { cache, buffers }
+    }
+}
+
+/// Of a store.
+pub(super) fn database_options(memory: &StoreMemory) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_write_buffer_manager(&memory.buffers);
+    options.set_max_total_wal_size(MAX_WAL_BYTES);
+    options.set_max_log_file_size(INFO_LOG_BYTES);
+    options.set_keep_log_file_num(INFO_LOG_FILES);
+    options.set_paranoid_checks(true);
+    options
+}
+
+/// Of each of its columns.
+pub(super) fn column_options(memory: &StoreMemory) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&memory.cache);
+    table.set_bloom_filter(BLOOM_BITS, false);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_per_level(&COMPRESSION);
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
+    options.set_memtable_whole_key_filtering(true);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options
+}
