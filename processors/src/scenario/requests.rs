@@ -3,10 +3,10 @@
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{
-    Cancel, Command, CommandBody, Deposit, Envelope, GatewayOperationKind, GatewayOutcome,
-    OpenWallet, Operation, OperationBody, Pay, Refund, ResolvePayment, ResolveRefund,
-    ResolvedOutcome, ReverseDeposit, ReverseWithdrawal, SetLimits, Transfer, WalletChange,
-    Withdraw,
+    AdoptPolicy, Cancel, Command, CommandBody, Deposit, Envelope, GatewayOperationKind,
+    GatewayOutcome, OpenWallet, Operation, OperationBody, Pay, Refund, ResolvePayment,
+    ResolveRefund, ResolvedOutcome, ReverseDeposit, ReverseWithdrawal, SetLimits, Transfer,
+    WalletChange, Withdraw,
 };
 use schemas::{
     Amount, Currency, DepositId, IdempotencyKey, OperationId, PaymentId, RefundId, Sealed,
@@ -161,6 +161,11 @@ pub(crate) fn reverse_withdrawal(user: &str, key: &str) -> Operation {
 pub(crate) fn change(user: &str, body: fn(WalletChange) -> OperationBody) -> Operation {
     let change = WalletChange { wallet_id: wallet_of(user).to_string(), reason: None };
     operation("", body(change))
+}
+
+pub(crate) fn adopt(version: i64, configuration: &str) -> Operation {
+    let configuration = configuration.to_owned();
+    operation("", OperationBody::AdoptPolicy(AdoptPolicy { version, configuration }))
 }
 
 pub(crate) fn limit(
