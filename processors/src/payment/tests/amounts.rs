@@ -102,6 +102,29 @@ fn another_amount_than_before_contradicts() {
 }
 
 #[test]
+fn a_second_amount_contradicts_the_first_unless_both_are_more_than_was_asked() {
+    let rows = [
+        (400, 400, false),
+        (400, 450, true),
+        (150, 150, false),
+        (150, 400, true),
+        (450, 450, false),
+        (450, 400, true),
+        (450, 150, true),
+    ];
+    for (first, second, contradicts) in rows {
+        let mut scenario = submitted();
+        let charge = scenario.asked();
+        scenario.answer_latest(success(first));
+        let before = (scenario.numbers("user"), scenario.suspense());
+        let entry = scenario.notify(&charge, success(second));
+        let expected: &[_] = if contradicts { &["DiscrepancyRecorded"] } else { &[] };
+        assert_eq!(names(&entry), expected, "{first}, then {second}");
+        assert_eq!((scenario.numbers("user"), scenario.suspense()), before);
+    }
+}
+
+#[test]
 fn not_found_after_success_contradicts_only_when_it_proves_something() {
     let mut scenario = in_doubt();
     let early = scenario.asked();
