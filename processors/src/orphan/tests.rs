@@ -139,8 +139,9 @@ const UNWANTED: [&str; 5] = [
 #[test]
 fn a_success_that_was_told_of_before_is_heard_after_any_other_outcome() {
     type Between = fn(&mut Scenario);
+    type Row<'a> = (&'a str, Between, &'a [&'a str], (i64, i64, i64));
     let settled: &[&str] = &["OrphanApplied", "HoldPosted", "PaymentCompleted"];
-    let rows: [(&str, Between, &[&str], (i64, i64, i64)); 7] = [
+    let rows: [Row<'_>; 7] = [
         ("nothing", |_| {}, settled, (600, 600, 0)),
         ("unknown", |s| _ = s.answer_latest(unknown()), settled, (600, 600, 0)),
         ("not sent", |s| _ = s.answer_latest(not_sent()), settled, (600, 600, 0)),
