@@ -2,8 +2,8 @@
 //! of it.
 //!
 //! Commands, results in any order and duplicated, results of what nobody asked for yet or ever,
-//! legs, timers and failures go through decide and evolve. The model (`model_tests/model.rs`) shares
-//! nothing with them but types. `HOLDFAST_MODEL_STEPS` sets the number of inputs that are decided at
+//! legs, timers and failures go through decide and evolve. The model (`model_tests/model.rs`)
+//! shares nothing with them but types. `HOLDFAST_MODEL_STEPS` sets how many inputs are decided at
 //! least; a failure names the seed of its history.
 
 mod inputs;

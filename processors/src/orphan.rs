@@ -2,8 +2,9 @@
 //!
 //! Such a result is kept, never dropped: money may have moved. If the attempt turns up, its timer
 //! is set to now, and fires as an input of its own: what had been said then counts as a
-//! notification, also when the attempt has been settled or abandoned before it fires. Only outcomes that tell of money are kept; a bounded number for each shard. Of two
-//! that contradict each other both stand in the journal, and the one that took money counts.
+//! notification, also when the attempt has been settled or abandoned before it fires. Only outcomes
+//! that tell of money are kept; a bounded number for each shard. Of two that contradict each other
+//! both stand in the journal, and the one that took money counts.
 
 use schemas::event::{Event, OrphanApplied, OrphanRecorded};
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome, GatewayResult};
@@ -107,8 +108,11 @@ fn begun(event: &Event, subject: TimerSubject) -> Option<Named> {
 }
 
 fn is_applied(draft: &Draft, operation_id: OperationId) -> bool {
-    let is_it = |event: &Event| matches!(event, Event::OrphanApplied(event) if event.result.operation_id == operation_id);
-    draft.events.iter().any(is_it)
+    let mut applied = draft.events.iter().filter_map(|event| match event {
+        Event::OrphanApplied(event) => Some(event.result.operation_id),
+        _ => None,
+    });
+    applied.any(|applied| applied == operation_id)
 }
 
 /// Whether the draft sets or cancels the timer of this.
