@@ -28,3 +28,6 @@ pub(crate) fn adopt(state: &dyn ReadLedger, request: &AdoptPolicy) -> Result<Dra
     }));
     Ok(draft)
 }
+
+#[cfg(test)]
+mod tests;

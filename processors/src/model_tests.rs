@@ -1,242 +1,181 @@
-//! Random histories of the whole domain against a naive model of it.
+//! Random histories of the whole domain, on two shards and in two currencies, against a naive model
+//! of it.
 //!
-//! Commands, results in any order and duplicated, legs, timers and failures go through decide and
-//! evolve. The model (`model_tests/model.rs`) shares nothing with them but types.
-//! `HOLDFAST_MODEL_STEPS` sets the number of steps; a failure names the seed of its history.
+//! Commands, results in any order and duplicated, results of what nobody asked for yet or ever,
+//! legs, timers and failures go through decide and evolve. The model (`model_tests/model.rs`)
+//! shares nothing with them but types. `HOLDFAST_MODEL_STEPS` sets how many inputs are decided at
+//! least; a failure names the seed of its history.
 
+mod inputs;
 mod model;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use schemas::Topic;
-use schemas::entry::{Entry, InputBody};
-use schemas::event::{Event, GatewayOperationRequested};
-use schemas::inputs::{
-    Command, GatewayOutcome, Operation, OperationBody, ResolvedOutcome, TransferLeg,
-};
+use schemas::entry::Entry;
+use schemas::event::Event;
+use schemas::{Partition, PartitionCount, WalletId};
 
-use crate::scenario::{
-    NOT_FOUND, Scenario, cancel, change, decline, deposit, gateway, limit, not_sent, pay, refund,
-    resolve, resolve_refund, reverse_deposit, reverse_withdrawal, success, transfer, unknown,
-    withdraw,
-};
+use crate::ReadLedger;
+use crate::scenario::{Scenario, currency_of, gateway, wallet_of};
+use inputs::{Dice, Past, commanded, operated, outcome, told};
 use model::Model;
 
-/// Steps of a run that nobody asked to be longer.
-const STEPS: u64 = 100_000;
+/// Decided inputs of a run that nobody asked to be longer.
+const INPUTS: usize = 100_000;
 /// Steps of one history: long enough for sagas to end, short enough to be told.
 const STEPS_OF_HISTORY: u64 = 250;
 
-const USERS: [&str; 4] = ["ann", "ben", "cid", "dan"];
+const USERS: [&str; 7] = ["ann", "ben", "cid", "dan", "eva-eur", "hal-eur", "ida-eur"];
 
-/// splitmix64: a history follows from its seed.
-struct Dice(u64);
+/// The shards of one installation, each with its journal and its clock.
+struct Shards {
+    count: PartitionCount,
+    all: Vec<Scenario>,
+}
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let z = z ^ (z >> 31);
-        usize::try_from(z % u64::try_from(sides.max(1)).expect("few")).expect("few")
+impl Shards {
+    fn begin() -> Self {
+        let count = PartitionCount::try_from(2).expect("valid");
+        let begin = |partition| {
+            let mut shard = Scenario::new();
+            shard.partition = partition;
+            shard.policy.partitions = count;
+            shard.policy.gateways.extend([gateway("second"), gateway("third")]);
+            shard.policy.payment.submits_limit = 2;
+            shard
+        };
+        Self { count, all: Partition::all(count).map(begin).collect() }
     }
 
-    fn amount(&mut self, most: usize) -> i64 {
-        i64::try_from(self.roll(most) + 1).expect("small")
+    fn of(&mut self, wallet: WalletId) -> &mut Scenario {
+        &mut self.all[wallet.shard(self.count).index()]
     }
 
-    fn user(&mut self) -> &'static str {
-        USERS[self.roll(USERS.len())]
-    }
-
-    /// One of them, the later the likelier.
-    fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
-        let last = all.len().checked_sub(1)?;
-        let back = self.roll(all.len()).min(self.roll(all.len()));
-        all.get(last - back)
+    fn happened(&self) -> Happened {
+        let entries = || self.all.iter().flat_map(|shard| &shard.journal);
+        let heard = |event: &&Event| matches!(event, Event::OrphanApplied(_));
+        let orphans = self.all.iter().map(|shard| shard.ledger.orphans().expect("memory"));
+        Happened {
+            decided: entries().count(),
+            turned_up: entries().flat_map(|entry| &entry.events).filter(heard).count(),
+            never: usize::try_from(orphans.sum::<u32>()).expect("few"),
+        }
     }
 }
 
-/// What has happened so far, as far as more can come of it.
+/// What histories were made of.
 #[derive(Default)]
-struct Past {
-    payments: Vec<(&'static str, String)>,
-    refunds: Vec<(&'static str, String, String)>,
-    asked: Vec<GatewayOperationRequested>,
-    legs: Vec<TransferLeg>,
-    commands: Vec<Command>,
+struct Happened {
+    /// Inputs that were decided.
+    decided: usize,
+    /// Orphans whose attempt or refund was asked for later.
+    turned_up: usize,
+    /// Orphans of which nobody heard again.
+    never: usize,
 }
 
-impl Past {
-    fn note(&mut self, entry: &Entry) {
-        for event in &entry.events {
-            if let Event::GatewayOperationRequested(asked) = event {
-                self.asked.push(asked.clone());
-            }
-            if let Event::TransferLegRequested(event) = event {
-                self.legs.push(event.leg.clone());
-            }
-        }
-    }
-}
-
-fn outcome(dice: &mut Dice, asked: &GatewayOperationRequested) -> GatewayOutcome {
-    let amount = asked.amount.minor();
-    match (dice.roll(16), asked.operation.moves_money()) {
-        (0..=4, _) => success(amount),
-        (5, _) => success((amount / 2).max(1)),
-        (6, _) => success(amount + 7),
-        (7 | 8, _) => decline(),
-        (9 | 10, true) => not_sent(),
-        (11, true) => GatewayOutcome::ExpiredUnsent {},
-        (9..=12, false) => NOT_FOUND,
-        _ => unknown(),
-    }
-}
-
-fn commanded(dice: &mut Dice, past: &mut Past, step: u64) -> Option<Command> {
-    let user = dice.user();
-    Some(match dice.roll(10) {
-        0..=4 => {
-            let key = format!("p{step}");
-            past.payments.push((user, key.clone()));
-            pay(user, dice.amount(300), &key)
-        }
-        5 => {
-            let (user, key) = dice.one_of(&past.payments)?.clone();
-            cancel(user, &key)
+/// One step: what was decided, and where. None when it needs something that has not happened yet.
+fn step(
+    shards: &mut Shards,
+    dice: &mut Dice,
+    past: &mut Past,
+    step: u64,
+) -> Option<(Partition, Entry)> {
+    let (shard, entry) = match dice.roll(26) {
+        number @ 0..=5 => {
+            let (user, command) = match number {
+                5 => dice.one_of(&past.commands)?.clone(),
+                _ => commanded(dice, past, step)?,
+            };
+            past.commands.push((user, command.clone()));
+            let shard = shards.of(wallet_of(user));
+            (shard.partition, shard.command(command))
         }
         6 | 7 => {
-            let (user, payment) = dice.one_of(&past.payments)?.clone();
-            let key = format!("r{step}");
-            past.refunds.push((user, payment.clone(), key.clone()));
-            let amount = (dice.roll(3) > 0).then(|| dice.amount(200));
-            refund(user, &payment, amount, &key)
+            let (user, operation) = operated(dice, past, step)?;
+            let shard = shards.of(wallet_of(user));
+            (shard.partition, shard.operation(operation))
         }
-        _ => {
-            let to = dice.user();
-            transfer(
-                user,
-                if to == user { "nobody" } else { to },
-                dice.amount(200),
-                &format!("t{step}"),
-            )
+        number @ 8..=17 => {
+            let asked = match number {
+                16 | 17 => told(dice, past, step)?,
+                _ => dice.one_of(&past.asked)?.clone(),
+            };
+            let (outcome, shard) = (outcome(dice, &asked), shards.of(asked.wallet_id));
+            let is_unasked = dice.roll(12) == 0;
+            let say = if is_unasked { Scenario::notify } else { Scenario::answer };
+            (shard.partition, say(shard, &asked, outcome))
         }
-    })
-}
-
-fn operated(dice: &mut Dice, past: &Past, step: u64) -> Option<Operation> {
-    let user = dice.user();
-    let key = |dice: &mut Dice| format!("f{}", dice.roll(usize::try_from(step).expect("few")));
-    Some(match dice.roll(16) {
-        0..=3 => deposit(user, dice.amount(500), &format!("f{step}")),
-        4 | 5 => withdraw(user, dice.amount(200), &format!("f{step}")),
-        6 => reverse_deposit(user, &key(dice)),
-        7 => reverse_withdrawal(user, &key(dice)),
-        8 => change(user, OperationBody::FreezeWallet),
-        9 | 10 => change(user, OperationBody::UnfreezeWallet),
-        11 => change(if dice.roll(4) == 0 { user } else { "dan" }, OperationBody::CloseWallet),
-        12 => {
-            let limits = (dice.amount(300), dice.amount(900), dice.amount(6));
-            let in_flight = i32::try_from(limits.2).expect("small");
-            match dice.roll(3) {
-                0 => limit(user, None, None, None),
-                _ => limit(user, Some(limits.0), Some(limits.1), Some(in_flight)),
-            }
-        }
-        13 | 14 => {
-            let (user, key) = dice.one_of(&past.payments)?.clone();
-            match dice.roll(3) {
-                0 => resolve(user, &key, ResolvedOutcome::Failed, None),
-                1 => resolve(user, &key, ResolvedOutcome::Succeeded, None),
-                _ => resolve(user, &key, ResolvedOutcome::Succeeded, Some(dice.amount(400))),
-            }
-        }
-        _ => {
-            let (user, payment, key) = dice.one_of(&past.refunds)?.clone();
-            let id = crate::scenario::refund_of(user, &payment, &key);
-            match dice.roll(2) {
-                0 => resolve_refund(user, id, ResolvedOutcome::Failed, None),
-                _ => resolve_refund(user, id, ResolvedOutcome::Succeeded, None),
-            }
-        }
-    })
-}
-
-/// One step; none when it needs something that has not happened yet.
-fn step(scenario: &mut Scenario, dice: &mut Dice, past: &mut Past, step: u64) -> Option<Entry> {
-    match dice.roll(24) {
-        0..=4 => {
-            let command = commanded(dice, past, step)?;
-            past.commands.push(command.clone());
-            Some(scenario.command(command))
-        }
-        5 => {
-            let command = dice.one_of(&past.commands)?.clone();
-            Some(scenario.command(command))
-        }
-        6 | 7 => {
-            let operation = operated(dice, past, step)?;
-            Some(scenario.operation(operation))
-        }
-        8..=15 => {
-            let asked = dice.one_of(&past.asked)?.clone();
-            let outcome = outcome(dice, &asked);
-            Some(if dice.roll(12) == 0 {
-                scenario.notify(&asked, outcome)
-            } else {
-                scenario.answer(&asked, outcome)
-            })
-        }
-        16 | 17 => {
+        18 | 19 => {
             let leg = dice.one_of(&past.legs)?.clone();
-            Some(scenario.input(Topic::Transfers, InputBody::TransferLeg(leg)))
+            let shard = shards.of(leg.wallet_id);
+            (shard.partition, shard.leg(leg))
         }
-        18..=22 => scenario.fire_next(),
+        20..=24 => {
+            let shard = dice.one_of_mut(&mut shards.all);
+            (shard.partition, shard.fire_next()?)
+        }
         _ => {
             let seconds = u64::try_from(dice.roll(400)).expect("small");
-            scenario.advance(Duration::from_secs(seconds));
-            None
+            dice.one_of_mut(&mut shards.all).advance(Duration::from_secs(seconds));
+            return None;
         }
-    }
+    };
+    Some((shard, entry))
 }
 
-fn history(seed: u64) {
-    let mut dice = Dice(seed);
-    let mut scenario = Scenario::new();
-    scenario.policy.gateways.push(gateway("second"));
-    scenario.policy.gateways.push(gateway("third"));
-    scenario.policy.payment.submits_limit = 2;
-    let (mut model, mut past) = (Model::default(), Past::default());
+/// A wallet for each user, most of them with money.
+fn opened(shards: &mut Shards, model: &mut Model) {
     for user in USERS {
-        let opened = scenario.open(user);
-        model.take(&opened);
+        let shard = shards.of(wallet_of(user));
+        model.take(&shard.open(user), shard.partition);
         if user != "dan" {
-            let funded = scenario.deposit(user, 1_000, "seed");
-            model.take(&funded);
-        }
-    }
-    for number in 0..STEPS_OF_HISTORY {
-        if let Some(entry) = step(&mut scenario, &mut dice, &mut past, number) {
-            model.take(&entry);
-            past.note(&entry);
-            model.compare(&scenario.ledger);
+            model.take(&shard.deposit(user, 1_000, "seed"), shard.partition);
         }
     }
 }
 
-/// How many steps are asked for.
+fn history(seed: u64) -> Happened {
+    let (mut dice, mut shards) = (Dice(seed), Shards::begin());
+    let (mut model, mut past) = (Model::default(), Past::default());
+    opened(&mut shards, &mut model);
+    for number in 0..STEPS_OF_HISTORY {
+        if let Some((at, entry)) = step(&mut shards, &mut dice, &mut past, number) {
+            model.take(&entry, at);
+            past.note(&entry);
+            model.compare(&shards.all[at.index()].ledger, at);
+        }
+    }
+    model.compare_clearing(shards.all.iter().map(|shard| &shard.ledger));
+    shards.happened()
+}
+
+/// How many decided inputs are asked for.
 #[expect(clippy::disallowed_methods, reason = "a test may be asked to run longer")]
-fn steps() -> u64 {
+fn asked_for() -> usize {
     let asked = std::env::var("HOLDFAST_MODEL_STEPS").ok();
-    asked.map_or(STEPS, |text| text.parse().expect("HOLDFAST_MODEL_STEPS is a number"))
+    asked.map_or(INPUTS, |text| text.parse().expect("HOLDFAST_MODEL_STEPS is a number"))
 }
 
 #[test]
 fn the_ledger_does_what_the_model_does() {
-    for seed in 0..steps().div_ceil(STEPS_OF_HISTORY) {
+    let (mut seed, mut all) = (0, Happened::default());
+    while all.decided < asked_for() {
         let outcome = std::panic::catch_unwind(|| history(seed));
-        assert!(outcome.is_ok(), "the history of seed {seed} went wrong");
+        let Ok(one) = outcome else { panic!("the history of seed {seed} went wrong") };
+        all.decided += one.decided;
+        all.turned_up += one.turned_up;
+        all.never += one.never;
+        seed += 1;
     }
+    assert!(all.turned_up > 0 && all.never > 0, "orphans turn up, or never");
+}
+
+#[test]
+fn each_currency_has_wallets_on_each_shard() {
+    let count = Shards::begin().count;
+    let lives = |user| (currency_of(user), wallet_of(user).shard(count));
+    let places: BTreeSet<_> = USERS.into_iter().map(lives).collect();
+    assert_eq!(places.len(), 4, "{places:?}");
 }

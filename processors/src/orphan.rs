@@ -2,8 +2,9 @@
 //!
 //! Such a result is kept, never dropped: money may have moved. If the attempt turns up, its timer
 //! is set to now, and fires as an input of its own: what had been said then counts as a
-//! notification. Only outcomes that tell of money are kept; a bounded number for each shard. Of two
-//! that contradict each other both stand in the journal, and the one that took money counts.
+//! notification, also when the attempt has been settled or abandoned before it fires. Only outcomes
+//! that tell of money are kept; a bounded number for each shard. Of two that contradict each other
+//! both stand in the journal, and the one that took money counts.
 
 use schemas::event::{Event, OrphanApplied, OrphanRecorded};
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome, GatewayResult};
@@ -11,9 +12,11 @@ use schemas::{ErrorCode, GatewayName, OperationId, PaymentId};
 use serde::{Deserialize, Serialize};
 
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
+use crate::field;
+use crate::payment::{self, Payment};
+use crate::refund::{self, Refund};
 use crate::state::{ReadLedger, StateError, WriteLedger};
 use crate::timer::TimerSubject;
-use crate::{field, payment, refund};
 
 /// How many a shard keeps: each is a charge or a decline that somebody must look at, and ten
 /// thousand of them are a gateway that is not ours.
@@ -57,54 +60,92 @@ pub(crate) fn keep(
     Ok(draft)
 }
 
-/// Lets the timers of attempts and refunds that begin here, and of which something was said before,
-/// fire at once.
+/// Lets the timers of payments and refunds fire at once as long as something is unheard that was
+/// said of them before: from where they begin here, and whatever else becomes of them meanwhile.
 pub(crate) fn turned_up(
     state: &dyn ReadLedger,
     draft: &mut Draft,
     ctx: &DecideContext<'_>,
 ) -> Result<(), StateError> {
-    let begun = |event: &Event| match event {
-        Event::AttemptStarted(event) => {
-            let subject = TimerSubject::Payment(event.payment_id);
-            Some((event.operation_id, event.payment_id, event.gateway.clone(), subject))
-        }
-        Event::RefundRequested(event) => {
-            let subject = TimerSubject::Refund(event.refund_id);
-            let operation_id = OperationId::refund(event.refund_id);
-            Some((operation_id, event.payment_id, event.gateway.clone(), subject))
-        }
-        _ => None,
-    };
-    let begun: Vec<_> = draft.events.iter().filter_map(begun).collect();
     // Nearly always there are none: one row says so.
-    if begun.is_empty() || state.orphans()? == 0 {
+    if draft.timers.is_empty() || state.orphans()? == 0 {
         return Ok(());
     }
-    for (operation_id, payment_id, gateway, subject) in begun {
-        if of(state, operation_id, payment_id, &gateway)?.is_none() {
-            continue;
-        }
-        let is_its =
-            |timer_id: &str| TimerSubject::of(timer_id).is_some_and(|(of, _)| of == subject);
-        for change in draft.timers.iter_mut().filter(|change| is_its(&change.timer_id)) {
-            change.due = change.due.map(|_| ctx.at);
+    for at in 0..draft.timers.len() {
+        let Some((subject, _)) = TimerSubject::of(&draft.timers[at].timer_id) else { continue };
+        let mut attempts = known(state, subject)?;
+        attempts.extend(draft.events.iter().filter_map(|event| begun(event, subject)));
+        attempts.retain(|(operation_id, _, _)| !is_applied(draft, *operation_id));
+        if unheard(state, &attempts)?.is_some() {
+            draft.timers[at].due = Some(ctx.at);
         }
     }
     Ok(())
 }
 
-/// What was said of this operation at this gateway, before it was known.
-pub(crate) fn of(
+/// An attempt or a refund, as what is said of it names it.
+type Named = (OperationId, PaymentId, GatewayName);
+
+fn known(state: &dyn ReadLedger, subject: TimerSubject) -> Result<Vec<Named>, StateError> {
+    Ok(match subject {
+        TimerSubject::Payment(id) => state.payment(id)?.map_or_else(Vec::new, |one| of(&one)),
+        TimerSubject::Refund(id) => state.refund(id)?.iter().map(of_refund).collect(),
+        TimerSubject::Transfer(_) => Vec::new(),
+    })
+}
+
+fn begun(event: &Event, subject: TimerSubject) -> Option<Named> {
+    match event {
+        Event::AttemptStarted(event) if subject == TimerSubject::Payment(event.payment_id) => {
+            Some((event.operation_id, event.payment_id, event.gateway.clone()))
+        }
+        Event::RefundRequested(event) if subject == TimerSubject::Refund(event.refund_id) => {
+            let operation_id = OperationId::refund(event.refund_id);
+            Some((operation_id, event.payment_id, event.gateway.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn is_applied(draft: &Draft, operation_id: OperationId) -> bool {
+    let mut applied = draft.events.iter().filter_map(|event| match event {
+        Event::OrphanApplied(event) => Some(event.result.operation_id),
+        _ => None,
+    });
+    applied.any(|applied| applied == operation_id)
+}
+
+/// Whether the draft sets or cancels the timer of this.
+pub(crate) fn is_timed(draft: &Draft, subject: TimerSubject) -> bool {
+    let mut subjects = draft.timers.iter().map(|change| TimerSubject::of(&change.timer_id));
+    subjects.any(|found| found.is_some_and(|(found, _)| found == subject))
+}
+
+/// The attempts of a payment, the current one first.
+pub(crate) fn of(payment: &Payment) -> Vec<Named> {
+    let attempts = payment.attempt().into_iter().chain(payment.earlier());
+    attempts.map(|one| (one.operation_id, payment.id, one.gateway.clone())).collect()
+}
+
+/// A refund.
+pub(crate) fn of_refund(refund: &Refund) -> Named {
+    (refund.attempt.operation_id, refund.payment_id, refund.attempt.gateway.clone())
+}
+
+/// What was said of one of these before it was known, and has not been heard.
+pub(crate) fn unheard(
     state: &dyn ReadLedger,
-    operation_id: OperationId,
-    payment_id: PaymentId,
-    gateway: &GatewayName,
+    attempts: &[Named],
 ) -> Result<Option<Orphan>, StateError> {
-    let is_own = |orphan: &Orphan| {
-        (orphan.result.payment_id, &orphan.result.gateway) == (payment_id, gateway)
-    };
-    Ok(state.orphan(operation_id)?.filter(is_own))
+    for (operation_id, payment_id, gateway) in attempts {
+        let is_own = |orphan: &Orphan| {
+            (orphan.result.payment_id, &orphan.result.gateway) == (*payment_id, gateway)
+        };
+        if let Some(orphan) = state.orphan(*operation_id)?.filter(is_own) {
+            return Ok(Some(orphan));
+        }
+    }
+    Ok(None)
 }
 
 /// Decides what had been said as if the gateway said it now, unasked.

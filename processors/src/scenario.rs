@@ -22,10 +22,10 @@ use crate::policy::{
 use crate::{DecideContext, MemoryLedger, ReadLedger, decide, evolve};
 
 pub(crate) use requests::{
-    NOT_FOUND, cancel, change, charge_of, decline, deposit, failure_code, limit, names, not_sent,
-    open_wallet, pay, payment_of, refund, refund_of, resolve, resolve_refund, reverse_deposit,
-    reverse_withdrawal, success, transfer, transfer_of, unknown, unwanted_of, usd, wallet_of,
-    withdraw,
+    NOT_FOUND, adopt, cancel, change, charge_of, currency_of, decline, deposit, failure_code,
+    limit, names, not_sent, open_wallet, pay, payment_of, refund, refund_of, resolve,
+    resolve_refund, reverse_deposit, reverse_withdrawal, success, success_in, transfer,
+    transfer_of, unknown, unwanted_of, usd, wallet_of, withdraw,
 };
 
 pub(crate) const GATEWAY: &str = "simulator";

@@ -218,7 +218,10 @@ fn is_refunded(event: &Event, entry: &Entry) -> bool {
         Event::SuspenseBooked(event) => {
             let is_about_it = payment_of(&Event::SuspenseBooked(event.clone()))
                 .is_none_or(|payment| is_about_payment(payment, entry));
-            is_about_it && !matches!(body, InputBody::TimerFired {} | InputBody::Unreadable(_))
+            let is_timer = matches!(body, InputBody::TimerFired {});
+            is_about_it
+                && (!is_timer || said(entry).is_some())
+                && !matches!(body, InputBody::Unreadable(_))
         }
         Event::RefundRequested(event) => match event.cause {
             RefundCause::Asked => {

@@ -1,20 +1,24 @@
 //! The domain as naively as can be: what each input does to a few numbers.
 //!
-//! It knows no timers and no back-off. When the ledger gives something up, the model only asks
-//! whether that was allowed: nothing that was sent may have arrived. Everything else it foretells.
+//! It knows no back-off, and of timers only that they bring up what had been said before. When the
+//! ledger gives something up, the model only asks whether that was allowed: nothing that was sent
+//! may have arrived. Everything else it foretells.
 
 mod answers;
+mod comparison;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::account::Account;
-use schemas::entry::{Entry, InputBody, Verdict};
+use schemas::entry::{Entry, InputBody, Source, Verdict};
 use schemas::event::Event;
-use schemas::inputs::{Command, CommandBody, Operation, OperationBody, ResolvedOutcome};
-use schemas::read_model::WalletStatus;
-use schemas::{GatewayName, OperationId, PaymentId, RefundId, Timestamp, TransferId};
+use schemas::inputs::{
+    Command, CommandBody, GatewayResult, Operation, OperationBody, ResolvedOutcome,
+};
+use schemas::{
+    Currency, GatewayName, OperationId, Partition, PaymentId, RefundId, Timestamp, TransferId,
+};
 
-use crate::{MemoryLedger, payment, refund, transfer};
+use crate::TimerSubject;
 
 #[derive(Default)]
 pub(super) struct Model {
@@ -25,11 +29,14 @@ pub(super) struct Model {
     facts: BTreeMap<String, Fact>,
     tries: BTreeMap<OperationId, Tries>,
     answered: BTreeSet<(OperationId, i32)>,
-    suspense: i64,
+    /// What was said of keys that nobody knows, and where.
+    orphans: BTreeMap<OperationId, (Partition, GatewayResult)>,
+    suspense: BTreeMap<(Partition, Currency), i64>,
 }
 
-#[derive(Default)]
 struct Wallet {
+    shard: Partition,
+    currency: Currency,
     posted: i64,
     closed: bool,
     frozen: bool,
@@ -57,6 +64,7 @@ enum Ends {
 struct Refund {
     payment: PaymentId,
     amount: i64,
+    currency: Currency,
     unwanted: bool,
     into_wallet: bool,
     ends: Ends,
@@ -87,15 +95,54 @@ struct Tries {
 
 impl Model {
     /// Takes in what was decided: the input decides what it should have done.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn take(&mut self, entry: &Entry, shard: Partition) {
         match &entry.input.body {
             InputBody::Command(command) => self.command(command, entry),
-            InputBody::Operation(operation) => self.operation(operation, entry),
-            InputBody::GatewayResult(result) => self.result(result),
+            InputBody::Operation(operation) => self.operation(operation, entry, shard),
+            InputBody::GatewayResult(result) => self.result(result, shard),
             InputBody::TransferLeg(leg) => self.leg(leg),
-            InputBody::TimerFired {} | InputBody::Unreadable(_) => {}
+            InputBody::TimerFired {} => self.fired(&entry.source),
+            InputBody::Unreadable(_) => {}
         }
         self.asked(entry);
+        for change in &entry.timers {
+            let subject = TimerSubject::of(&change.timer_id).map(|(subject, _)| subject);
+            if subject.and_then(|subject| self.unheard(subject)).is_some() {
+                assert_eq!(change.due, Some(entry.at), "what was said before is heard at once");
+            }
+        }
+    }
+
+    /// Whatever a timer is for, it first brings up what had been said before.
+    fn fired(&mut self, source: &Source) {
+        let Source::Timer { timer_id, .. } = source else { panic!("a timer fires by itself") };
+        let (subject, _) = TimerSubject::of(timer_id).expect("one of ours");
+        if let Some(key) = self.unheard(subject) {
+            let (_, said) = self.orphans.remove(&key).expect("unheard");
+            self.heard(&GatewayResult { operation_seq: 0, ..said });
+        }
+    }
+
+    /// The key of this of which something was said before it was known, the latest first.
+    fn unheard(&self, subject: TimerSubject) -> Option<OperationId> {
+        let keys = match subject {
+            TimerSubject::Payment(id) => {
+                let payment = &self.payments[&id];
+                payment.attempt.iter().chain(&payment.attempts).copied().collect()
+            }
+            TimerSubject::Refund(id) => vec![OperationId::refund(id)],
+            TimerSubject::Transfer(_) => Vec::new(),
+        };
+        let is_said = |key: &OperationId| {
+            let said = self.orphans.get(key).map(|(_, said)| &said.gateway);
+            said == self.tries.get(key).map(|tries| &tries.gateway) && said.is_some()
+        };
+        keys.into_iter().find(is_said)
+    }
+
+    fn suspend(&mut self, wallet: &str, currency: Currency, amount: i64) {
+        let shard = self.wallets[wallet].shard;
+        *self.suspense.entry((shard, currency)).or_default() += amount;
     }
 
     /// Notes what goes out: a key goes to one gateway only, and nothing is sent twice in doubt.
@@ -214,9 +261,10 @@ impl Model {
                 let can = left > 0 && amount <= left && !self.refunds.contains_key(&id);
                 assert_eq!(is_accepted, can, "{}", entry.decision.code);
                 if can {
-                    let into_wallet = !self.wallets[&self.payments[&payment].wallet].closed;
+                    let wallet = &self.wallets[&self.payments[&payment].wallet];
+                    let (currency, into_wallet) = (wallet.currency, !wallet.closed);
                     let (unwanted, ends) = (false, Ends::Open);
-                    let refund = Refund { payment, amount, unwanted, into_wallet, ends };
+                    let refund = Refund { payment, amount, currency, unwanted, into_wallet, ends };
                     self.refunds.insert(id, refund);
                 }
             }
@@ -236,17 +284,29 @@ impl Model {
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
-    fn operation(&mut self, operation: &Operation, entry: &Entry) {
+    fn operation(&mut self, operation: &Operation, entry: &Entry, shard: Partition) {
         let is_accepted = entry.decision.verdict == Verdict::Accepted;
         match &operation.body {
             OperationBody::OpenWallet(open) => {
-                self.wallets.insert(open.wallet_id.clone(), Wallet::default());
+                let wallet = Wallet {
+                    shard,
+                    currency: open.currency.parse().expect("a currency"),
+                    posted: 0,
+                    closed: false,
+                    frozen: false,
+                    was_reversed: false,
+                };
+                self.wallets.insert(open.wallet_id.clone(), wallet);
             }
             OperationBody::Deposit(asked) => {
                 assert!(is_accepted, "every deposit has a reference of its own");
                 let wallet = self.wallets.get_mut(&asked.wallet_id).expect("open");
-                let suspended = wallet.closed;
-                *(if suspended { &mut self.suspense } else { &mut wallet.posted }) += asked.amount;
+                let (suspended, currency) = (wallet.closed, wallet.currency);
+                if suspended {
+                    self.suspend(&asked.wallet_id, currency, asked.amount);
+                } else {
+                    wallet.posted += asked.amount;
+                }
                 self.fact(&asked.deposit_id, &asked.wallet_id, asked.amount, suspended);
             }
             OperationBody::Withdraw(asked) => {
@@ -289,8 +349,9 @@ impl Model {
                         self.payments.get_mut(&id).expect("asked for").ends = Ends::Failed;
                     }
                     ResolvedOutcome::Succeeded => {
-                        let amount = self.payments[&id].amount;
-                        self.charged(id, asked.amount.unwrap_or(amount));
+                        let payment = &self.payments[&id];
+                        let currency = self.wallets[&payment.wallet].currency;
+                        self.charged(id, asked.amount.unwrap_or(payment.amount), currency);
                     }
                 }
             }
@@ -301,8 +362,9 @@ impl Model {
                         self.refunds.get_mut(&id).expect("asked for").ends = Ends::Failed;
                     }
                     ResolvedOutcome::Succeeded => {
-                        let amount = self.refunds[&id].amount;
-                        self.given_back(id, asked.amount.unwrap_or(amount));
+                        let (amount, currency) =
+                            (self.refunds[&id].amount, self.refunds[&id].currency);
+                        self.given_back(id, asked.amount.unwrap_or(amount), currency);
                     }
                 }
             }
@@ -324,91 +386,12 @@ impl Model {
         let Some(fact) = fact else { return };
         fact.reversed = true;
         let wallet = self.wallets.get_mut(&fact.wallet).expect("open");
+        let (id, currency, amount) = (fact.wallet.clone(), wallet.currency, sign * fact.amount);
         if fact.suspended || wallet.closed {
-            self.suspense += sign * fact.amount;
+            self.suspend(&id, currency, amount);
         } else {
-            wallet.posted += sign * fact.amount;
+            wallet.posted += amount;
             wallet.was_reversed |= sign < 0;
-        }
-    }
-
-    /// The ledger says the same, and what it gave up it was allowed to.
-    pub fn compare(&mut self, ledger: &MemoryLedger) {
-        self.give_up(ledger);
-        for found in ledger.payments() {
-            let ends = match &found.phase {
-                payment::Phase::Completed(charge) => Ends::Done(charge.captured.minor()),
-                payment::Phase::Failed(_) => Ends::Failed,
-                payment::Phase::Cancelled(_) => Ends::Cancelled,
-                _ => Ends::Open,
-            };
-            assert_eq!(ends, self.payments[&found.id].ends, "payment {}", found.id);
-            assert!(self.left(found.id) >= 0, "refunds exceed what was captured");
-        }
-        for found in ledger.transfers() {
-            let is_open = found.phase == transfer::Phase::Held;
-            assert_eq!(is_open, self.transfers[&found.id].ends == Ends::Open);
-        }
-        self.compare_money(ledger);
-    }
-
-    fn give_up(&mut self, ledger: &MemoryLedger) {
-        let is_clear = |tries: &BTreeMap<OperationId, Tries>, key: &OperationId| {
-            tries.get(key).is_none_or(|tries| tries.maybe.is_empty())
-        };
-        for found in ledger.payments() {
-            let payment = self.payments.get_mut(&found.id).expect("asked for");
-            let gave_up = match found.phase {
-                payment::Phase::Failed(_) => Ends::Failed,
-                payment::Phase::Cancelled(_) => Ends::Cancelled,
-                _ => continue,
-            };
-            if payment.ends == Ends::Open {
-                let mut keys = payment.attempts.iter();
-                assert!(keys.all(|key| is_clear(&self.tries, key)), "gave up in doubt");
-                assert_eq!(gave_up == Ends::Cancelled, payment.wish);
-                payment.ends = gave_up;
-            }
-        }
-        for found in ledger.refunds() {
-            let refund = self.refunds.get_mut(&found.id).expect("asked for");
-            if found.phase == refund::Phase::Failed && refund.ends == Ends::Open {
-                let key = OperationId::refund(found.id);
-                assert!(is_clear(&self.tries, &key), "gave a refund up in doubt");
-                refund.ends = Ends::Failed;
-            }
-            let is_open = refund.ends == Ends::Open;
-            assert_eq!(found.is_open(), is_open, "refund {}", found.id);
-        }
-    }
-
-    fn compare_money(&self, ledger: &MemoryLedger) {
-        let mut sums = [0i64; 2];
-        let mut suspense = 0;
-        for (account, _, state) in ledger.accounts() {
-            let balances = state.balances;
-            sums[0] += balances.posted();
-            sums[1] += balances.credits_pending - balances.debits_pending;
-            match account {
-                Account::Wallet(id) => {
-                    let id = id.to_string();
-                    let found =
-                        (balances.posted(), balances.debits_pending, balances.credits_pending);
-                    let wallet = &self.wallets[&id];
-                    let expected = (wallet.posted, self.held(&id), self.announced(&id));
-                    assert_eq!(found, expected, "wallet {id}");
-                    assert!(balances.available() >= 0 || wallet.was_reversed, "{id} is overdrawn");
-                }
-                Account::Suspense => suspense = balances.posted(),
-                Account::GatewayClearing(_) | Account::External(_) | Account::TransfersClearing => {
-                }
-            }
-        }
-        assert_eq!(sums, [0, 0], "money is not conserved");
-        assert_eq!(suspense, self.suspense, "suspense");
-        for found in ledger.wallets() {
-            let wallet = &self.wallets[&found.id.to_string()];
-            assert_eq!(found.status == WalletStatus::Closed, wallet.closed);
         }
     }
 }

@@ -7,8 +7,8 @@ use schemas::{OperationId, Partition, PartitionCount};
 
 use super::ORPHANS_LIMIT;
 use crate::scenario::{
-    NOT_FOUND, Scenario, charge_of, decline, names, not_sent, refund, refund_of, success, unknown,
-    wallet_of,
+    NOT_FOUND, Scenario, cancel, charge_of, decline, gateway, names, not_sent, refund, refund_of,
+    success, unknown, wallet_of,
 };
 use crate::state::{ReadLedger, WriteLedger};
 
@@ -125,6 +125,85 @@ fn a_refund_that_was_told_of_before_succeeds() {
     assert_eq!(names(&entry), ["OrphanApplied", "RefundSucceeded"]);
     assert_eq!(scenario.numbers("user"), (750, 750, 0));
     assert_eq!(orphans(&scenario), 0);
+}
+
+const UNWANTED: [&str; 5] = [
+    "OrphanApplied",
+    "DiscrepancyRecorded",
+    "SuspenseBooked",
+    "RefundRequested",
+    "RefundSubmitRequested",
+];
+
+/// What was said before is heard at once, whatever became of the payment before its timer fired.
+#[test]
+fn a_success_that_was_told_of_before_is_heard_after_any_other_outcome() {
+    type Between = fn(&mut Scenario);
+    type Row<'a> = (&'a str, Between, &'a [&'a str], (i64, i64, i64));
+    let settled: &[&str] = &["OrphanApplied", "HoldPosted", "PaymentCompleted"];
+    let rows: [Row<'_>; 7] = [
+        ("nothing", |_| {}, settled, (600, 600, 0)),
+        ("unknown", |s| _ = s.answer_latest(unknown()), settled, (600, 600, 0)),
+        ("not sent", |s| _ = s.answer_latest(not_sent()), settled, (600, 600, 0)),
+        (
+            "success with less",
+            |s| _ = s.answer_latest(success(300)),
+            &["OrphanApplied", "DiscrepancyRecorded"],
+            (700, 700, 0),
+        ),
+        ("decline", |s| _ = s.answer_latest(decline()), &UNWANTED, (1000, 1000, 0)),
+        (
+            "cancelled",
+            |s| {
+                s.command(cancel("user", "order"));
+                s.answer_latest(not_sent());
+            },
+            &UNWANTED,
+            (1000, 1000, 0),
+        ),
+        (
+            "another gateway",
+            |s| {
+                s.policy.payment.submits_limit = 1;
+                s.answer_latest(not_sent());
+                assert_eq!(s.asked().gateway, gateway("second").name);
+            },
+            &UNWANTED,
+            (600, 1000, 400),
+        ),
+    ];
+    for (name, between, events, numbers) in rows {
+        let mut scenario = Scenario::funded(1000);
+        scenario.policy.gateways.push(gateway("second"));
+        kept(&mut scenario, success(400));
+        scenario.pay("user", 400, "order");
+        between(&mut scenario);
+        let before = scenario.now;
+        let entry = scenario.fire_next().expect("at once");
+        assert_eq!(names(&entry), events, "{name}");
+        assert_eq!((scenario.now, orphans(&scenario)), (before, 0), "{name}");
+        assert_eq!(scenario.numbers("user"), numbers, "{name}");
+        let has_timer = scenario.timers.keys().any(|id| id.starts_with("payment:"));
+        assert_eq!(has_timer, numbers.2 > 0, "{name}");
+    }
+}
+
+#[test]
+fn a_refund_that_failed_before_it_was_heard_is_late() {
+    let mut scenario = Scenario::funded(1000);
+    scenario.pay("user", 400, "order");
+    scenario.answer_latest(success(400));
+    let mut told = scenario.asked();
+    told.operation = GatewayOperationKind::Refund;
+    told.operation_id = OperationId::refund(refund_of("user", "order", "r"));
+    scenario.answer(&told, success(150));
+    scenario.command(refund("user", "order", Some(150), "r"));
+    scenario.answer_latest(decline());
+    assert_eq!(scenario.numbers("user"), (600, 600, 0));
+    let entry = scenario.fire_next().expect("at once");
+    assert_eq!(names(&entry), ["OrphanApplied", "DiscrepancyRecorded", "RefundSucceeded"]);
+    assert_eq!(scenario.numbers("user"), (750, 750, 0));
+    assert!(scenario.timers.is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use schemas::event::{Event, GatewayOperationAnswered, PaymentFailed, Proof};
 use schemas::inputs::{GatewayOutcome, GatewayResult};
-use schemas::{ErrorCode, Timestamp};
+use schemas::{Amount, ErrorCode, Timestamp};
 
 use super::outcome::{self, Told};
 use super::state::{Charge, Payment, Phase};
@@ -183,12 +183,18 @@ impl Heard<'_> {
             discrepancy(draft, payment, attempt, "not_found_after_success", detail);
         }
         let Some(told) = self.told() else { return };
-        // What was charged too much is known, and the wallet did not pay it.
         let known = payment.money.currency();
-        let is_same = told.money().is_some_and(|money| {
-            money.currency() == known
-                && (money.amount() == charge.captured || payment.has_discrepancy("charged_more"))
-        });
+        // What was charged too much is known, and the wallet did not pay it.
+        let is_same_amount = |amount: Amount| {
+            if payment.has_discrepancy("charged_more") {
+                amount > payment.money.amount()
+            } else {
+                amount == charge.captured
+            }
+        };
+        let is_same = told
+            .money()
+            .is_some_and(|money| money.currency() == known && is_same_amount(money.amount()));
         if !is_same {
             let detail = format!(
                 "charged {} {} as {}, {} {known} as {} before",

@@ -15,6 +15,7 @@ use super::steps::{
 use crate::draft::{DecideContext, Draft, Refusal, Rejection};
 use crate::orphan;
 use crate::state::ReadLedger;
+use crate::timer::TimerSubject;
 
 /// Decides a due timer.
 pub(crate) fn fired(
@@ -30,12 +31,15 @@ pub(crate) fn fired(
     if payment.timer_generation != generation {
         return Ok(Draft::replayed());
     }
-    if let Some(attempt) = payment.attempt().filter(|_| payment.is_held())
-        && let Some(orphan) = orphan::of(state, attempt.operation_id, payment.id, &attempt.gateway)?
-    {
+    if let Some(orphan) = orphan::unheard(state, &orphan::of(&payment))? {
         let mut draft = orphan::apply(state, orphan, ctx)?;
-        if draft.timers.is_empty() {
+        if orphan::is_timed(&draft, TimerSubject::Payment(id)) {
+            return Ok(draft);
+        }
+        if payment.is_held() {
             set_timer(&mut draft, &payment, ctx.at.plus(ctx.policy.payment.operation_window));
+        } else {
+            cancel_timer(&mut draft, &payment);
         }
         return Ok(draft);
     }

@@ -4,7 +4,7 @@ use schemas::entry::{Entry, InputBody};
 use schemas::event::{Event, PaymentFailed, PaymentRequested};
 use schemas::inputs::{CommandBody, GatewayOperationKind, Pay};
 use schemas::read_model::{PaymentFailure, PaymentRow, PaymentStatus};
-use schemas::{Money, Position};
+use schemas::{Money, PaymentId, Position};
 
 use super::{ReadRows, RowChanges, missing, posted_after, timeline};
 use crate::ledger::payment_of;
@@ -22,7 +22,7 @@ pub(super) fn fold(
         changes.payments.push(first_row(requested, entry, position));
         return Ok(());
     }
-    let Some(id) = payment_of(event) else { return Ok(()) };
+    let Some(id) = payment_of(event).or_else(|| heard_of(event)) else { return Ok(()) };
     let at = if let Some(at) = changes.payments.iter().position(|row| row.id == id) {
         at
     } else {
@@ -36,6 +36,14 @@ pub(super) fn fold(
     row.updated_at = entry.at;
     row.position = position;
     Ok(())
+}
+
+/// The payment of which was heard what had been said before, be it nothing new.
+fn heard_of(event: &Event) -> Option<PaymentId> {
+    match event {
+        Event::OrphanApplied(event) => Some(event.result.payment_id),
+        _ => None,
+    }
 }
 
 fn first_row(requested: &PaymentRequested, entry: &Entry, position: Position) -> PaymentRow {

@@ -13,6 +13,10 @@ use crate::scenario::{
     refund_of, resolve_refund, success, unknown, wallet_of, withdraw,
 };
 
+mod inquiry;
+mod review;
+mod unasked;
+
 /// Available, posted, announced.
 fn numbers(scenario: &Scenario) -> (i64, i64, i64) {
     let balances = scenario.balances("user");

@@ -24,14 +24,11 @@ pub(crate) fn fired(
         return Ok(Draft::replayed());
     }
     let attempt = &refund.attempt;
-    if refund.is_open()
-        && let Some(orphan) =
-            orphan::of(state, attempt.operation_id, refund.payment_id, &attempt.gateway)?
-    {
+    if let Some(orphan) = orphan::unheard(state, &[orphan::of_refund(&refund)])? {
         let mut draft = orphan::apply(state, orphan, ctx)?;
         if draft.timers.is_empty() {
             let due = ctx.at.plus(ctx.policy.refund.operation_window);
-            set_timer(&mut draft, &refund, Some(due));
+            set_timer(&mut draft, &refund, refund.is_open().then_some(due));
         }
         return Ok(draft);
     }

@@ -3,10 +3,10 @@
 use schemas::entry::Entry;
 use schemas::event::{Event, GatewayOperationRequested};
 use schemas::inputs::{
-    Cancel, Command, CommandBody, Deposit, Envelope, GatewayOperationKind, GatewayOutcome,
-    OpenWallet, Operation, OperationBody, Pay, Refund, ResolvePayment, ResolveRefund,
-    ResolvedOutcome, ReverseDeposit, ReverseWithdrawal, SetLimits, Transfer, WalletChange,
-    Withdraw,
+    AdoptPolicy, Cancel, Command, CommandBody, Deposit, Envelope, GatewayOperationKind,
+    GatewayOutcome, OpenWallet, Operation, OperationBody, Pay, Refund, ResolvePayment,
+    ResolveRefund, ResolvedOutcome, ReverseDeposit, ReverseWithdrawal, SetLimits, Transfer,
+    WalletChange, Withdraw,
 };
 use schemas::{
     Amount, Currency, DepositId, IdempotencyKey, OperationId, PaymentId, RefundId, Sealed,
@@ -17,9 +17,14 @@ pub(crate) fn usd() -> Currency {
     "USD".parse().expect("valid")
 }
 
+/// Users whose name ends in `-eur` have euros, all others have dollars.
+pub(crate) fn currency_of(user: &str) -> Currency {
+    if user.ends_with("-eur") { "EUR".parse().expect("valid") } else { usd() }
+}
+
 pub(crate) fn wallet_of(user: &str) -> WalletId {
-    let user = user.parse().expect("valid");
-    WalletId::derive(&TenantId::default_tenant(), &user, usd(), &WalletLabel::main())
+    let (id, currency) = (user.parse().expect("valid"), currency_of(user));
+    WalletId::derive(&TenantId::default_tenant(), &id, currency, &WalletLabel::main())
 }
 
 pub(crate) fn payment_of(user: &str, key: &str) -> PaymentId {
@@ -44,7 +49,7 @@ pub(crate) fn open_wallet(user: &str) -> Operation {
         body: OperationBody::OpenWallet(OpenWallet {
             wallet_id: wallet_of(user).to_string(),
             user_id: user.to_owned(),
-            currency: "USD".to_owned(),
+            currency: currency_of(user).code().to_owned(),
             label: "main".to_owned(),
         }),
     }
@@ -59,7 +64,7 @@ pub(crate) fn deposit(user: &str, amount: i64, key: &str) -> Operation {
             deposit_id: DepositId::derive(&tenant, wallet_of(user), &parsed).to_string(),
             wallet_id: wallet_of(user).to_string(),
             amount,
-            currency: "USD".to_owned(),
+            currency: currency_of(user).code().to_owned(),
             rail: "sepa".to_owned(),
             reference: key.to_owned(),
         }),
@@ -73,7 +78,7 @@ pub(crate) fn pay(user: &str, amount: i64, key: &str) -> Command {
             payment_id: payment_of(user, key).to_string(),
             wallet_id: wallet_of(user).to_string(),
             amount,
-            currency: "USD".to_owned(),
+            currency: currency_of(user).code().to_owned(),
             gateway: None,
             service_id: None,
             description: None,
@@ -122,7 +127,7 @@ pub(crate) fn transfer(from: &str, to: &str, amount: i64, key: &str) -> Command 
         wallet_id: wallet_of(from).to_string(),
         to_wallet_id: wallet_of(to).to_string(),
         amount,
-        currency: "USD".to_owned(),
+        currency: currency_of(from).code().to_owned(),
         description: None,
     };
     command(key, CommandBody::Transfer(body))
@@ -135,7 +140,7 @@ pub(crate) fn withdraw(user: &str, amount: i64, key: &str) -> Operation {
         withdrawal_id: id.to_string(),
         wallet_id: wallet_of(user).to_string(),
         amount,
-        currency: "USD".to_owned(),
+        currency: currency_of(user).code().to_owned(),
         rail: "sepa".to_owned(),
         reference: key.to_owned(),
     };
@@ -161,6 +166,11 @@ pub(crate) fn reverse_withdrawal(user: &str, key: &str) -> Operation {
 pub(crate) fn change(user: &str, body: fn(WalletChange) -> OperationBody) -> Operation {
     let change = WalletChange { wallet_id: wallet_of(user).to_string(), reason: None };
     operation("", body(change))
+}
+
+pub(crate) fn adopt(version: i64, configuration: &str) -> Operation {
+    let configuration = configuration.to_owned();
+    operation("", OperationBody::AdoptPolicy(AdoptPolicy { version, configuration }))
 }
 
 pub(crate) fn limit(
@@ -225,7 +235,7 @@ pub(crate) fn charge_of(user: &str, key: &str, amount: i64) -> GatewayOperationR
         operation: GatewayOperationKind::Submit,
         gateway: super::GATEWAY.parse().expect("valid"),
         amount: Amount::try_from(amount).expect("valid"),
-        currency: usd(),
+        currency: currency_of(user),
         not_after: Timestamp::default(),
         conclusive_after: Timestamp::default(),
         correlation_id: String::new(),
@@ -234,11 +244,12 @@ pub(crate) fn charge_of(user: &str, key: &str, amount: i64) -> GatewayOperationR
 }
 
 pub(crate) fn success(amount: i64) -> GatewayOutcome {
-    GatewayOutcome::Succeeded {
-        gateway_reference: "ch_1".to_owned(),
-        amount,
-        currency: "USD".to_owned(),
-    }
+    success_in(usd(), amount)
+}
+
+pub(crate) fn success_in(currency: Currency, amount: i64) -> GatewayOutcome {
+    let (gateway_reference, currency) = ("ch_1".to_owned(), currency.code().to_owned());
+    GatewayOutcome::Succeeded { gateway_reference, amount, currency }
 }
 
 pub(crate) fn decline() -> GatewayOutcome {

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use schemas::ErrorCode;
 use schemas::entry::{Entry, Verdict};
-use schemas::inputs::{Command, CommandBody, LegBody, OperationBody, TransferLeg};
+use schemas::inputs::{Command, CommandBody, LegBody, Operation, OperationBody, TransferLeg};
 use schemas::{Amount, Partition, PartitionCount};
 
 use crate::scenario::{
     Scenario, change, failure_code, names, reverse_deposit, transfer, transfer_of, wallet_of,
+    withdraw,
 };
+
+/// Of a receiver that had nothing before.
+const ONLY_400: (i64, i64, i64) = (400, 400, 0);
 
 /// Two wallets on one shard; the first sends 400 of its 1000.
 fn sent() -> Scenario {
@@ -142,6 +146,82 @@ fn the_senders_last_step_is_unconditional() {
     let entry = deliver(&mut scenario);
     assert_eq!(names(&entry), ["TransferCompleted"]);
     assert_eq!(scenario.numbers("user"), (-400, -400, 0));
+}
+
+#[test]
+fn what_the_sender_becomes_in_between_hinders_neither_answer() {
+    // A wallet with a hold cannot be closed, whatever is left in it.
+    let changes = [
+        (change("user", OperationBody::FreezeWallet), ""),
+        (change("user", OperationBody::CloseWallet), "wallet_has_open_operations"),
+        (reverse_deposit("user", "seed"), ""),
+        (change("user", OperationBody::CloseWallet), "wallet_has_open_operations"),
+    ];
+    let mut credited = sent();
+    let mut refused = sent();
+    refused.operation(change("other", OperationBody::FreezeWallet));
+    for scenario in [&mut credited, &mut refused] {
+        for (operation, code) in &changes {
+            assert_eq!(scenario.operation(operation.clone()).decision.code, *code);
+        }
+        deliver(scenario);
+        deliver(scenario);
+        assert!(scenario.timers.is_empty());
+    }
+    assert_eq!((credited.numbers("user"), credited.numbers("other")), ((-400, -400, 0), ONLY_400));
+    assert_eq!((refused.numbers("user"), refused.numbers("other")), ((0, 0, 0), (0, 0, 0)));
+}
+
+#[test]
+fn a_leg_that_comes_again_is_answered_as_before_whatever_the_receiver_has_become() {
+    let rows: [(&str, &[Operation]); 3] = [
+        ("frozen", &[change("other", OperationBody::FreezeWallet)]),
+        ("emptied", &[withdraw("other", 400, "w")]),
+        ("closed", &[withdraw("other", 400, "w"), change("other", OperationBody::CloseWallet)]),
+    ];
+    for (name, operations) in rows {
+        let mut scenario = sent();
+        let credit = latest_leg(&scenario);
+        let first = scenario.leg(credit.clone());
+        for operation in operations {
+            let entry = scenario.operation(operation.clone());
+            assert_eq!(entry.decision.verdict, Verdict::Accepted, "{name}");
+        }
+        let before = scenario.numbers("other");
+        let again = scenario.leg(credit.clone());
+        assert_eq!(again.events, first.events[1..], "{name}");
+        assert_eq!(scenario.numbers("other"), before, "{name}");
+        deliver(&mut scenario);
+        assert_eq!(scenario.numbers("user"), (600, 600, 0), "{name}");
+    }
+    // Refused is refused, even when the receiver could have it now.
+    let mut scenario = sent();
+    let credit = latest_leg(&scenario);
+    scenario.operation(change("other", OperationBody::FreezeWallet));
+    let first = scenario.leg(credit.clone());
+    scenario.operation(change("other", OperationBody::UnfreezeWallet));
+    let again = scenario.leg(credit);
+    assert_eq!(again.events, first.events[1..]);
+    deliver(&mut scenario);
+    assert_eq!(scenario.numbers("user"), (1000, 1000, 0));
+    assert_eq!(scenario.numbers("other"), (0, 0, 0));
+}
+
+#[test]
+fn a_sender_that_closed_after_it_all_hears_both_legs_again_and_nothing_moves() {
+    let mut scenario = Scenario::funded(400);
+    scenario.open("other");
+    scenario.command(transfer("user", "other", 400, "t"));
+    let credit = latest_leg(&scenario);
+    scenario.leg(credit.clone());
+    let done = latest_leg(&scenario);
+    scenario.leg(done.clone());
+    let entry = scenario.operation(change("user", OperationBody::CloseWallet));
+    assert_eq!(names(&entry), ["WalletClosed"]);
+    assert_eq!(names(&scenario.leg(credit)), ["TransferLegRequested"]);
+    assert_eq!(scenario.leg(done).decision.verdict, Verdict::Replayed);
+    assert_eq!((scenario.numbers("user"), scenario.numbers("other")), ((0, 0, 0), ONLY_400));
+    assert!(scenario.timers.is_empty());
 }
 
 #[test]

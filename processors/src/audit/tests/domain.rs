@@ -79,6 +79,12 @@ fn orphans(scenario: &mut Scenario) {
         scenario.pay("user", 30, key);
         scenario.fire_next();
     }
+    // Heard when the payment has ended otherwise: nobody wants the charge.
+    scenario.notify(&charge_of("user", "heard-late", 30), success(30));
+    scenario.pay("user", 30, "heard-late");
+    scenario.answer_latest(decline());
+    scenario.fire_next();
+    scenario.answer_latest(success(30));
 }
 
 fn transfers(scenario: &mut Scenario) {

@@ -33,7 +33,7 @@ fn the_totals_count_the_whole_domain() {
     let totals = audit(&seal(&domain::journal()), None).totals;
     let payments = &totals.payments;
     assert_eq!((payments.needs_review, payments.cancelled, payments.completed), (1, 1, 6));
-    assert_eq!((totals.withdrawals, totals.refunds, totals.transfers), (1, 4, 3));
+    assert_eq!((totals.withdrawals, totals.refunds, totals.transfers), (1, 5, 3));
     let money = totals.money.values().next().expect("USD");
     assert_eq!((money.withdrawn, money.in_suspense), (50, 70 - 25));
 }

@@ -1,9 +1,10 @@
 //! Success with another amount or another currency.
 
-use schemas::inputs::GatewayOutcome;
+use schemas::inputs::{GatewayOutcome, ResolvedOutcome};
 
-use super::{HELD, submitted};
-use crate::scenario::{NOT_FOUND, Scenario, decline, names, success, unknown};
+use super::review::in_review;
+use super::{HELD, PAID, submitted};
+use crate::scenario::{NOT_FOUND, Scenario, decline, names, resolve, success, unknown};
 
 fn in_euros(amount: i64) -> GatewayOutcome {
     GatewayOutcome::Succeeded {
@@ -22,7 +23,7 @@ fn in_doubt() -> Scenario {
 
 #[test]
 fn less_is_posted_and_the_rest_is_free() {
-    for mut scenario in [submitted(), in_doubt()] {
+    for mut scenario in [submitted(), in_doubt(), in_review()] {
         let entry = scenario.answer_latest(success(150));
         let expected =
             ["Answered", "DiscrepancyRecorded", "HoldPosted", "HoldVoided", "PaymentCompleted"];
@@ -35,7 +36,7 @@ fn less_is_posted_and_the_rest_is_free() {
 
 #[test]
 fn more_is_posted_as_asked_and_the_surplus_comes_from_suspense() {
-    for mut scenario in [submitted(), in_doubt()] {
+    for mut scenario in [submitted(), in_doubt(), in_review()] {
         let entry = scenario.answer_latest(success(450));
         let expected =
             ["Answered", "DiscrepancyRecorded", "HoldPosted", "PaymentCompleted", "SuspenseBooked"];
@@ -48,14 +49,16 @@ fn more_is_posted_as_asked_and_the_surplus_comes_from_suspense() {
 
 #[test]
 fn another_currency_needs_review_and_moves_nothing() {
-    for outcome in [in_euros(400), success(0), success(-1), success(i64::MAX)] {
-        let mut scenario = submitted();
+    let outcomes = [in_euros(400), success(0), success(-1), success(i64::MAX)];
+    for (outcome, begin) in outcomes.iter().flat_map(|one| [(one, submitted()), (one, in_doubt())])
+    {
+        let mut scenario = begin;
         let entry = scenario.answer_latest(outcome.clone());
         assert_eq!(names(&entry), ["Answered", "DiscrepancyRecorded", "PaymentReviewRequested"]);
         assert_eq!(scenario.numbers("user"), HELD);
         // The inquiry finds the same again: one discrepancy, and the asking goes on.
         assert_eq!(names(&scenario.fire_next().expect("slow inquiry")), ["InquiryRequested"]);
-        assert_eq!(names(&scenario.answer_latest(outcome)), ["Answered"]);
+        assert_eq!(names(&scenario.answer_latest(outcome.clone())), ["Answered"]);
         assert_eq!(scenario.timers.len(), 1);
         assert_eq!(scenario.numbers("user"), HELD);
         // And it may end as any other.
@@ -63,6 +66,23 @@ fn another_currency_needs_review_and_moves_nothing() {
         let entry = scenario.answer_latest(decline());
         assert_eq!(names(&entry), ["Answered", "HoldVoided", "PaymentFailed"]);
     }
+}
+
+#[test]
+fn another_currency_in_doubt_may_be_told_unasked_and_settled_by_a_person() {
+    let mut scenario = in_doubt();
+    let charge = scenario.asked();
+    let entry = scenario.notify(&charge, in_euros(400));
+    assert_eq!(names(&entry), ["DiscrepancyRecorded", "PaymentReviewRequested"]);
+    assert_eq!((scenario.numbers("user"), scenario.suspense()), (HELD, 0));
+    let entry = scenario.notify(&charge, in_euros(400));
+    assert_eq!(names(&entry), [""; 0]);
+    let entry = scenario.operation(resolve("user", "order", ResolvedOutcome::Succeeded, None));
+    assert_eq!(names(&entry), ["PaymentResolved", "HoldPosted", "PaymentCompleted"]);
+    // It stays another currency than the one that was settled.
+    let entry = scenario.notify(&charge, in_euros(400));
+    assert_eq!(names(&entry), ["DiscrepancyRecorded"]);
+    assert_eq!((scenario.numbers("user"), scenario.suspense()), (PAID, 0));
 }
 
 #[test]
@@ -79,6 +99,29 @@ fn another_amount_than_before_contradicts() {
     let entry = scenario.answer(&third, success(399));
     assert_eq!(names(&entry), ["Answered"]);
     assert_eq!(scenario.numbers("user"), (600, 600, 0));
+}
+
+#[test]
+fn a_second_amount_contradicts_the_first_unless_both_are_more_than_was_asked() {
+    let rows = [
+        (400, 400, false),
+        (400, 450, true),
+        (150, 150, false),
+        (150, 400, true),
+        (450, 450, false),
+        (450, 400, true),
+        (450, 150, true),
+    ];
+    for (first, second, contradicts) in rows {
+        let mut scenario = submitted();
+        let charge = scenario.asked();
+        scenario.answer_latest(success(first));
+        let before = (scenario.numbers("user"), scenario.suspense());
+        let entry = scenario.notify(&charge, success(second));
+        let expected: &[_] = if contradicts { &["DiscrepancyRecorded"] } else { &[] };
+        assert_eq!(names(&entry), expected, "{first}, then {second}");
+        assert_eq!((scenario.numbers("user"), scenario.suspense()), before);
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Cancelling, and losing to a charge.
 
 use schemas::ErrorCode;
-use schemas::entry::Verdict;
+use schemas::entry::{Entry, Verdict};
+use schemas::event::GatewayOperationRequested;
 use schemas::inputs::{Command, CommandBody};
 
 use super::{FREE, HELD, PAID, doubted, proven_absent, submitted};
@@ -17,7 +18,7 @@ fn wish(scenario: &mut Scenario) {
     assert_eq!(entry.decision.verdict, Verdict::Replayed);
 }
 
-fn assert_cancelled(scenario: &Scenario, entry: &schemas::entry::Entry) {
+fn assert_cancelled(scenario: &Scenario, entry: &Entry) {
     assert!(names(entry).ends_with(&["HoldVoided", "PaymentCancelled"]), "{entry:?}");
     assert_eq!(scenario.numbers("user"), FREE);
     assert!(scenario.timers.is_empty());
@@ -71,6 +72,43 @@ fn in_doubt_goes_on_asking_and_sends_nothing_new() {
     scenario.fire_next().expect("inquiry");
     let entry = scenario.answer_latest(success(400));
     assert_eq!(names(&entry), ["Answered", "HoldPosted", "PaymentCompleted"]);
+}
+
+#[test]
+fn in_doubt_and_in_review_a_decline_cancels_what_was_wished() {
+    type Said = fn(&mut Scenario, &GatewayOperationRequested) -> Entry;
+    let rows: [(&str, Said); 4] = [
+        ("to an inquiry", |scenario, _| {
+            scenario.fire_next().expect("inquiry");
+            scenario.answer_latest(decline())
+        }),
+        ("to the charge, late", |scenario, charge| scenario.answer(charge, decline())),
+        ("unasked", |scenario, charge| scenario.notify(charge, decline())),
+        ("after the review deadline", |scenario, _| {
+            scenario.advance(scenario.policy.payment.review_after);
+            let entry = scenario.fire_next().expect("review deadline");
+            assert_eq!(names(&entry), ["PaymentReviewRequested", "InquiryRequested"]);
+            scenario.answer_latest(decline())
+        }),
+    ];
+    for (name, said) in rows {
+        for is_wished_before in [true, false] {
+            let mut scenario = submitted();
+            let charge = scenario.asked();
+            if is_wished_before {
+                wish(&mut scenario);
+            }
+            let entry = scenario.fire_next().expect("nobody answers in time");
+            assert_eq!(names(&entry), ["PaymentInDoubt"]);
+            if !is_wished_before {
+                wish(&mut scenario);
+            }
+            let entry = said(&mut scenario, &charge);
+            assert_cancelled(&scenario, &entry);
+            let entry = scenario.notify(&charge, decline());
+            assert_eq!(entry.decision.verdict, Verdict::Replayed, "{name}");
+        }
+    }
 }
 
 #[test]

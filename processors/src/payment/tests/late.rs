@@ -2,10 +2,12 @@
 
 use schemas::entry::{Entry, Verdict};
 use schemas::event::GatewayOperationRequested;
+use schemas::inputs::ResolvedOutcome;
 
+use super::review::in_review;
 use super::{FREE, PAID, proven_absent, submitted};
 use crate::scenario::{
-    Scenario, cancel, decline, gateway, names, not_sent, success, unknown, unwanted_of,
+    Scenario, cancel, decline, gateway, names, not_sent, resolve, success, unknown, unwanted_of,
 };
 
 const UNWANTED: [&str; 4] =
@@ -69,6 +71,31 @@ fn success_after_cancelled() {
     assert_eq!(names(&entry), UNWANTED);
     assert_unwanted(&scenario, &entry, 400);
     assert_eq!(scenario.numbers("user"), FREE);
+}
+
+#[test]
+fn success_after_resolved_as_failed() {
+    type Said = fn(&mut Scenario, &GatewayOperationRequested) -> Entry;
+    let rows: [Said; 2] = [
+        |scenario, inquiry| scenario.answer(inquiry, success(400)),
+        |scenario, inquiry| scenario.notify(inquiry, success(400)),
+    ];
+    for said in rows {
+        let mut scenario = in_review();
+        let inquiry = scenario.asked();
+        scenario.operation(resolve("user", "order", ResolvedOutcome::Failed, None));
+        let entry = said(&mut scenario, &inquiry);
+        assert_unwanted(&scenario, &entry, 400);
+        assert_eq!(scenario.numbers("user"), FREE);
+        // What the person said stays, whatever the gateway says.
+        let entry = scenario.operation(resolve("user", "order", ResolvedOutcome::Failed, None));
+        assert_eq!(entry.decision.verdict, Verdict::Replayed);
+        let entry = scenario.operation(resolve("user", "order", ResolvedOutcome::Succeeded, None));
+        assert_eq!(entry.decision.code, "resolution_conflicts");
+        scenario.answer_latest(success(400));
+        assert_eq!((scenario.suspense(), scenario.numbers("user")), (0, FREE));
+        assert!(scenario.timers.is_empty());
+    }
 }
 
 /// Two gateways, the first abandoned; its charge, and the one under way.
