@@ -28,6 +28,7 @@ mod load_command;
 mod metrics;
 mod notifications;
 mod openapi;
+mod orphans;
 mod outage;
 mod outcomes;
 mod overload;
