@@ -114,6 +114,7 @@ enum InputBody<'a> {
         command_id: &'a str,
         actor: &'a str,
         /// Of a resolution: how the person knows; null, too, when it is encrypted.
+        #[schema(required = true)]
         evidence: Option<&'a str>,
     },
     /// What a gateway said.

@@ -98,6 +98,7 @@ async fn a_story_says_the_state_the_evidence_and_what_is_waited_for() {
     caller.post(&resolve, &resolution, &[]).await.expect(202);
     let failed = of("3.00 USD", "failed (resolved_as_failed)");
     check(&installation, &row("payment", &review, failed, "Their support says no.", "nothing"));
+    admin.behave_well().await;
     admin.end_outage().await;
     has_status(&caller, &format!("{PAYMENTS}/{doubt}"), "completed").await;
     installation.assert_clean_audit().await;

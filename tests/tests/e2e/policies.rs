@@ -31,7 +31,10 @@ fn adopted(entries: &[Entry]) -> Vec<(i64, Value)> {
 
 /// The version that a payment was begun under.
 fn version_of(entries: &[Entry], payment_id: &str) -> i64 {
-    let begins = |event: &Event| matches!(event, Event::PaymentRequested(it) if it.payment_id.to_string() == payment_id);
+    let begins = |event: &Event| {
+        let Event::PaymentRequested(begun) = event else { return false };
+        begun.payment_id.to_string() == payment_id
+    };
     let entry = entries.iter().find(|entry| entry.events.iter().any(begins));
     entry.expect("the journal has its beginning").policy_version
 }

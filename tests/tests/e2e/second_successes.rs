@@ -95,7 +95,10 @@ async fn the_charge_of_an_attempt_that_was_given_up_is_given_back() {
     let events = journal::events(&installation).await;
     let booked = events.iter().filter(|event| matches!(event, Event::SuspenseBooked(_))).count();
     assert_eq!(booked, 2, "into suspense, and out of it again: {events:#?}");
-    let unwanted = |event: &&Event| matches!(event, Event::RefundRequested(it) if it.cause == RefundCause::UnwantedCharge);
+    let unwanted = |event: &&Event| {
+        let Event::RefundRequested(refund) = event else { return false };
+        refund.cause == RefundCause::UnwantedCharge
+    };
     assert_eq!(events.iter().filter(unwanted).count(), 1, "nobody asked for it");
     let report = installation.assert_clean_audit_with(&[first.gateway_url()]).await;
     assert_eq!(report.totals.ground_truth.expect("it looked").succeeded, 2);
