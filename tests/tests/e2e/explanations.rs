@@ -93,11 +93,12 @@ async fn a_story_says_the_state_the_evidence_and_what_is_waited_for() {
 
     // What a person knows is evidence, too.
     let resolution = json!({
-        "outcome": "failed", "evidence": "Their support says no.", "actor": "ada",
+        "outcome": "succeeded", "evidence": "Their support says yes.", "actor": "ada",
+        "gateway_reference": "by-hand",
     });
     caller.post(&resolve, &resolution, &[]).await.expect(202);
-    let failed = of("3.00 USD", "failed (resolved_as_failed)");
-    check(&installation, &row("payment", &review, failed, "Their support says no.", "nothing"));
+    let completed = of("3.00 USD", "completed");
+    check(&installation, &row("payment", &review, completed, "Their support says yes.", "nothing"));
     admin.behave_well().await;
     admin.end_outage().await;
     has_status(&caller, &format!("{PAYMENTS}/{doubt}"), "completed").await;
