@@ -46,7 +46,7 @@ pub enum TimelineInput {
     /// A record of topic `commands`.
     Command(RequestInput),
     /// A record of topic `operations`.
-    Operation(RequestInput),
+    Operation(Box<OperationInput>),
     /// A record of topic `gateway-results`.
     GatewayResult(Box<ResultInput>),
     /// A due timer.
@@ -58,7 +58,7 @@ pub enum TimelineInput {
     },
 }
 
-/// A request of a payer or an operator.
+/// A request of a payer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestInput {
     /// Where the record stands in the shard's partition of its topic.
@@ -67,6 +67,15 @@ pub struct RequestInput {
     pub command_id: String,
     /// Who asked.
     pub actor: String,
+}
+
+/// A request of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationInput {
+    /// As of a payer.
+    pub request: RequestInput,
+    /// Of a resolution: how the person knows.
+    pub evidence: Option<Sealed>,
 }
 
 /// What a gateway said.

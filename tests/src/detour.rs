@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 /// A port on the loopback interface. Ends with the value.
 pub struct Detour {
     port: u16,
-    is_open: watch::Sender<bool>,
+    target: u16,
+    leads_to: watch::Sender<Option<u16>>,
     task: JoinHandle<()>,
 }
 
@@ -20,13 +21,13 @@ impl Detour {
     pub async fn to(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let (is_open, shown) = watch::channel(false);
+        let (leads_to, shown) = watch::channel(None);
         let task = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(lead(connection, target, shown.clone()));
+                tokio::spawn(lead(connection, shown.clone()));
             }
         });
-        Self { port, is_open, task }
+        Self { port, target, leads_to, task }
     }
 
     /// Where it is.
@@ -36,12 +37,17 @@ impl Detour {
 
     /// From now on it leads there.
     pub fn open(&self) {
-        self.is_open.send_replace(true);
+        self.turn_to(self.target);
+    }
+
+    /// From now on it leads to this port instead: connections are cut.
+    pub fn turn_to(&self, port: u16) {
+        self.leads_to.send_replace(Some(port));
     }
 
     /// From now on it leads nowhere: connections are cut.
     pub fn close(&self) {
-        self.is_open.send_replace(false);
+        self.leads_to.send_replace(None);
     }
 }
 
@@ -52,14 +58,12 @@ impl Drop for Detour {
     }
 }
 
-/// One connection, for as long as the way is open.
-async fn lead(mut from: TcpStream, target: u16, mut is_open: watch::Receiver<bool>) {
-    if !*is_open.borrow_and_update() {
-        return;
-    }
+/// One connection, for as long as the way is the same.
+async fn lead(mut from: TcpStream, mut leads_to: watch::Receiver<Option<u16>>) {
+    let Some(target) = *leads_to.borrow_and_update() else { return };
     let Ok(mut to) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else { return };
     tokio::select! {
         _ = copy_bidirectional(&mut from, &mut to) => {}
-        _ = is_open.changed() => {}
+        _ = leads_to.changed() => {}
     }
 }

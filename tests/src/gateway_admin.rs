@@ -25,6 +25,13 @@ impl GatewayAdmin {
         self.send(Method::DELETE, "/admin/behaviour", &json!({})).await.expect(200);
     }
 
+    /// Forgets a key that has its charge, as after its retention.
+    pub async fn forget(&self, key: &str) {
+        let path = format!("/admin/keys?idempotency_key={key}");
+        let forgotten = self.send(Method::DELETE, &path, &json!({})).await.expect(200);
+        assert_eq!(forgotten.body["forgotten"], true, "{forgotten:?}");
+    }
+
     /// Is away for so long, in one of the ways it knows.
     pub async fn begin_outage(&self, kind: &str, seconds: f64) {
         let wish = json!({"kind": kind, "seconds": seconds});

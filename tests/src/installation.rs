@@ -148,6 +148,11 @@ impl Installation {
         self.state += 1;
     }
 
+    /// From its next start on, the application has this setting, over any that it had.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.push(owned(&(name, value)));
+    }
+
     /// The base of the simulator's API.
     pub fn gateway_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.gateway_port)
@@ -366,17 +371,30 @@ impl Installation {
     /// # Panics
     /// When it finds a violation, or cannot be made.
     pub async fn assert_clean_audit(&self) -> AuditReport {
+        self.assert_clean_audit_with(&[]).await
+    }
+
+    /// The same, with more gateways than its own.
+    pub async fn assert_clean_audit_with(&self, more_gateways: &[String]) -> AuditReport {
+        let report = self.audit(more_gateways).await;
+        let violated: Vec<_> = report.checks.iter().filter(|check| check.violations > 0).collect();
+        assert!(report.is_clean(), "{violated:#?}\n{:#?}", report.totals);
+        report
+    }
+
+    /// The same, whatever it finds.
+    pub async fn audit(&self, more_gateways: &[String]) -> AuditReport {
+        let mut gateway_urls = vec![self.gateway_url()];
+        gateway_urls.extend_from_slice(more_gateways);
         let options = AuditOptions {
             bootstrap_servers: self.cluster.bootstrap_servers.clone(),
             kafka_properties: Vec::new(),
             topic_prefix: self.prefix.clone(),
-            gateway_urls: vec![self.gateway_url()],
+            gateway_urls,
             ground_truth_files: Vec::new(),
             progress: Progress::Hidden,
         };
         let report = audit_journal(options).await.expect("the journal can be audited");
-        let violated: Vec<_> = report.checks.iter().filter(|check| check.violations > 0).collect();
-        assert!(report.is_clean(), "{violated:#?}\n{:#?}", report.totals);
         assert!(report.totals.entries > 0 && report.totals.ground_truth.is_some(), "it looked");
         report
     }

@@ -14,6 +14,7 @@
 
 pub mod caller;
 pub mod cluster;
+pub mod command_line;
 pub mod containers;
 pub mod detour;
 pub mod example;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use schemas::Topic;
 use schemas::inputs::{GatewayOperationKind, GatewayOutcome};
 use schemas::timeline::{RequestInput, TimelineInput, TimelineRow, TimerSetting};
+use schemas::{Sealed, Topic};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -109,7 +109,14 @@ enum InputBody<'a> {
     /// A request of a payer.
     Command { source: SourceBody, command_id: &'a str, actor: &'a str },
     /// A request of an operator.
-    Operation { source: SourceBody, command_id: &'a str, actor: &'a str },
+    Operation {
+        source: SourceBody,
+        command_id: &'a str,
+        actor: &'a str,
+        /// Of a resolution: how the person knows; null, too, when it is encrypted.
+        #[schema(required = true)]
+        evidence: Option<&'a str>,
+    },
     /// What a gateway said.
     GatewayResult {
         source: SourceBody,
@@ -206,9 +213,12 @@ impl<'a> InputBody<'a> {
             TimelineInput::Command(RequestInput { offset, command_id, actor }) => {
                 Self::Command { source: source(Topic::Commands, *offset), command_id, actor }
             }
-            TimelineInput::Operation(RequestInput { offset, command_id, actor }) => {
-                Self::Operation { source: source(Topic::Operations, *offset), command_id, actor }
-            }
+            TimelineInput::Operation(operation) => Self::Operation {
+                source: source(Topic::Operations, operation.request.offset),
+                command_id: &operation.request.command_id,
+                actor: &operation.request.actor,
+                evidence: operation.evidence.as_ref().and_then(Sealed::read_plaintext),
+            },
             TimelineInput::GatewayResult(result) => Self::GatewayResult {
                 source: source(Topic::GatewayResults, result.offset),
                 operation: result.operation,

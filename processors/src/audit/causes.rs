@@ -286,8 +286,10 @@ fn is_paid(event: &Event, entry: &Entry) -> bool {
         }
         Event::HoldPosted(hold) => {
             let is_answered = said(entry).is_some_and(|answer| {
+                // Who hears a gateway unasked may not know the wallet; the hold names it.
+                let is_unasked = answer.operation_seq == 0;
                 answer.payment_id == hold.payment_id
-                    && answer.wallet_id == hold.wallet_id
+                    && (is_unasked || answer.wallet_id == hold.wallet_id)
                     && matches!(answer.outcome, GatewayOutcome::Succeeded { .. })
             });
             is_answered || is_resolved(hold.payment_id, ResolvedOutcome::Succeeded)

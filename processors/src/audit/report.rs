@@ -165,6 +165,8 @@ pub struct MoneyTotals {
     pub deposited: i128,
     /// Went out by completed payments.
     pub captured: i128,
+    /// Came back into wallets by refunds.
+    pub refunded: i128,
     /// Went out by external rails.
     pub withdrawn: i128,
     /// Is in suspense: what somebody may own, less what somebody owes.

@@ -38,6 +38,7 @@ pub(super) fn count_entry(totals: &mut Totals, position: Position, entry: &Entry
             totals.suspense_bookings += 1;
         }
     }
+    let is_refund = entry.events.iter().any(|event| matches!(event, Event::RefundSucceeded(_)));
     for posting in &entry.postings {
         if posting.account == Account::Suspense && posting.layer == Layer::Posted {
             let sign = if posting.side == Side::Credit { 1 } else { -1 };
@@ -47,7 +48,10 @@ pub(super) fn count_entry(totals: &mut Totals, position: Position, entry: &Entry
         let money = money(totals, posting.currency);
         let amount = i128::from(posting.amount);
         match (posting.layer, posting.side) {
-            (Layer::Posted, Side::Credit) => money.in_wallets += amount,
+            (Layer::Posted, Side::Credit) => {
+                money.in_wallets += amount;
+                money.refunded += if is_refund { amount } else { 0 };
+            }
             (Layer::Posted, Side::Debit) => money.in_wallets -= amount,
             (Layer::Pending, Side::Debit) => money.held += amount,
             (Layer::Pending, Side::Credit) => {}

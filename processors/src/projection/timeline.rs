@@ -5,10 +5,12 @@ use schemas::event::{Event, Hold};
 use schemas::inputs::{Envelope, GatewayResult};
 use schemas::read_model::PaymentRow;
 use schemas::timeline::TimerSetting;
-use schemas::timeline::{RequestInput, ResultInput, TimelineEvent, TimelineInput, TimelineRow};
+use schemas::timeline::{OperationInput, RequestInput, ResultInput};
+use schemas::timeline::{TimelineEvent, TimelineInput, TimelineRow};
 use schemas::{Money, PaymentId, Position};
 
 use crate::ledger::payment_of;
+use crate::story;
 use crate::timer::TimerSubject;
 
 /// The row of an entry with events about this payment, whose row stood like `before`. None for an
@@ -60,7 +62,9 @@ fn input(entry: &Entry) -> Option<TimelineInput> {
             Some(TimelineInput::Command(request(offset, &command.envelope)))
         }
         InputBody::Operation(operation) => {
-            Some(TimelineInput::Operation(request(offset, &operation.envelope)))
+            let request = request(offset, &operation.envelope);
+            let evidence = story::evidence(entry).cloned();
+            Some(TimelineInput::Operation(Box::new(OperationInput { request, evidence })))
         }
         InputBody::GatewayResult(result) => {
             Some(TimelineInput::GatewayResult(Box::new(answer(offset, result))))

@@ -117,7 +117,7 @@ fn step(subject: Subject, position: Position, entry: &Entry, wallets: Vec<Wallet
 }
 
 /// What somebody saw and gave as the reason.
-fn evidence(entry: &Entry) -> Option<&Sealed> {
+pub(crate) fn evidence(entry: &Entry) -> Option<&Sealed> {
     match &entry.input.body {
         InputBody::GatewayResult(GatewayResult { evidence, .. }) => evidence.as_ref(),
         InputBody::Operation(operation) => match &operation.body {

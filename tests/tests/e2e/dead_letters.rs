@@ -1,12 +1,11 @@
 //! What nobody can read is set aside where people find it: listed, shown, and sent again.
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use schemas::entry::MAX_ORIGINAL_BYTES;
 use schemas::{Partition, Topic};
 use serde_json::Value;
-use tests::executable::holdfast;
 use tests::installation::Installation;
 use tests::producer::{Producer, RawRecord};
 use tests::wait::eventually;
@@ -15,27 +14,17 @@ use tests::wait::eventually;
 const SET_ASIDE: Duration = Duration::from_mins(1);
 
 fn run(installation: &Installation, arguments: &[&str]) -> Output {
-    let mut command = Command::new(holdfast());
-    command
-        .arg("dead-letters")
-        .args(arguments)
-        .env("KAFKA_BOOTSTRAP_SERVERS", &installation.cluster().bootstrap_servers)
-        .env("HOLDFAST_TOPIC_PREFIX", installation.prefix().to_string());
-    command.output().expect("it runs")
+    installation.holdfast(&[&["dead-letters"], arguments].concat())
 }
 
 fn says(installation: &Installation, arguments: &[&str]) -> String {
-    let output = run(installation, arguments);
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).expect("UTF-8")
+    installation.says(&[&["dead-letters"], arguments].concat())
 }
 
 /// The letters, once there are so many.
-async fn listed(installation: &Installation, count: usize) -> Vec<Value> {
+pub async fn listed(installation: &Installation, count: usize) -> Vec<Value> {
     eventually(SET_ASIDE, &format!("{count} dead letters"), async || {
-        let text = says(installation, &["list", "--json"]);
-        let letters: Vec<Value> =
-            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let letters = installation.says_json(&["dead-letters", "list", "--json"]);
         if letters.len() == count { Ok(letters) } else { Err(letters) }
     })
     .await

@@ -84,6 +84,15 @@ async fn notifications_before_twice_forged_and_contradicting_move_no_money_twice
     assert_eq!(said[0].0.notification_id, said[1].0.notification_id, "one event");
     assert_eq!(said[1].1, Verdict::Replayed, "{said:?}");
 
+    let late = pay("out_of_order").await;
+    let said = heard_so_often(&installation, &late, 2).await;
+    let pending = |it: &GatewayResult| matches!(it.outcome, GatewayOutcome::OutcomeUnknown { .. });
+    let pending: Vec<_> = said.iter().filter(|(it, _)| pending(it)).collect();
+    assert_eq!(pending.len(), 1, "the earlier state came later: {said:?}");
+    assert_eq!(pending[0].1, Verdict::Replayed, "it changes nothing: {said:?}");
+    let shown = caller.get(&format!("/api/v1/payments/{late}")).await.expect(200).body;
+    assert_eq!((&shown["status"], &shown["discrepancies"]), (&json!("completed"), &json!([])));
+
     let contradicting = pay("contradicting").await;
     let said = heard_so_often(&installation, &contradicting, 2).await;
     assert!(said.iter().any(|(it, _)| matches!(it.outcome, GatewayOutcome::Declined { .. })));
@@ -104,7 +113,7 @@ async fn notifications_before_twice_forged_and_contradicting_move_no_money_twice
     assert!(heard(&installation, &forged).await.is_empty(), "nothing of it is in the log");
     assert_forgeries_are_refused(&caller).await;
 
-    assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT - 4 * AMOUNT));
+    assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT - 5 * AMOUNT));
     installation.assert_clean_audit().await;
     admin.assert_nobody_charged_twice().await;
 }

@@ -198,6 +198,21 @@ async fn a_charge_that_comes_after_the_failure_is_given_back() {
     installation.assert_clean_audit().await;
 }
 
+/// Waits until the metrics have so many refunds in doubt, and so much money.
+async fn measured(caller: &Caller, [refunds, money]: [&str; 2]) {
+    let lines = [
+        format!("holdfast_refunds_in_doubt{{currency=\"USD\"}} {refunds}"),
+        format!("holdfast_refund_money_in_doubt{{currency=\"USD\"}} {money}"),
+    ];
+    eventually(BOUND, &format!("{lines:?}"), async || {
+        let metrics = caller.get("/metrics").await.expect(200);
+        let text = metrics.body.as_str().expect("a text").to_owned();
+        let has = |wanted: &String| text.lines().any(|line| line == wanted);
+        if lines.iter().all(has) { Ok(()) } else { Err(text) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_that_the_gateway_declines_or_does_not_answer_has_an_outcome_too() {
     let installation = impatient("refund-outcomes").await;
@@ -221,6 +236,7 @@ async fn a_refund_that_the_gateway_declines_or_does_not_answer_has_an_outcome_to
     let in_doubt = &exposure["refunds_in_doubt"][0];
     assert_eq!((&in_doubt["refunds"], &in_doubt["amount"]), (&json!(3), &json!(600)), "{exposure}");
     assert_eq!(exposure["in_doubt"], json!([]), "{exposure}");
+    measured(&caller, ["3", "600"]).await;
     // Open ones count: there is no more than 49,400 to give back.
     let beyond = caller.post(&refunds, &json!({"amount": 49_401}), &[]).await;
     beyond.expect_refusal(422, "refund_exceeds_captured");
@@ -243,5 +259,6 @@ async fn a_refund_that_the_gateway_declines_or_does_not_answer_has_an_outcome_to
     assert_eq!(caller.numbers(&wallet).await, Numbers::settled(DEPOSIT - 50_000 + 200));
     let exposure = caller.get(EXPOSURE).await.expect(200).body;
     assert_eq!(exposure["refunds_in_doubt"], json!([]), "{exposure}");
+    measured(&caller, ["0", "0"]).await;
     installation.assert_clean_audit().await;
 }

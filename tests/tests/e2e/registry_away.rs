@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use schemas::codec::{RecordKind, encode};
+use schemas::inputs::CommandBody;
 use schemas::{Partition, PartitionCount, SchemaId, WalletId};
 use serde_json::{Value, json};
 use tests::caller::{Caller, Numbers, Wallet, new_key};
@@ -24,7 +25,7 @@ const SLOW: i64 = 4_011;
 const SETTINGS: [(&str, &str); 1] = [("HOLDFAST_DECISION_TIMEOUT_MS", "500")];
 
 /// An installation whose registry can go away; it is away. Gives the registry's real address too.
-async fn prepare(name: &str) -> (Installation, Detour, Url) {
+pub async fn prepare(name: &str) -> (Installation, Detour, Url) {
     let mut cluster = Cluster::shared();
     let registry: Url = cluster.registry_url.parse().expect("a URL");
     let detour = Detour::to(registry.port_or_known_default().expect("a port")).await;
@@ -83,27 +84,16 @@ async fn a_later_start_needs_no_registry_and_only_foreign_schemas_wait_for_it() 
 
     // One payment is at the gateway when the record comes that nobody can read yet.
     let slow = caller.try_pay(&here, SLOW, &new_key()).await.expect("answered").expect(202);
-    let foreign = command(&here, 2_000, "by somebody else's schema");
-    let mut value = encode(&foreign, foreign_id);
-    // The field that only that schema has: an empty string.
-    value.push(0);
-    let record = RawRecord {
-        value: Some(value),
-        schema: None,
-        ..RawRecord::well_formed(shard_of(&here), &here.id, &foreign)
-    };
+    let (record, foreign_payment) = by_foreign_schema(&here, 2_000, foreign_id);
     Producer::of(&installation).send(&record).await;
     let behind = caller.try_pay(&here, 3_000, &new_key()).await.expect("answered").expect(202);
     assert_eq!(behind.text("status"), "accepted", "it waits behind a record that waits");
     assert_eq!(caller.settled(slow.payment_id()).await["status"], "completed", "results go on");
     caller.pay(&elsewhere, 1_000, &new_key()).await.expect(201);
-    let schemas::inputs::CommandBody::Pay(pay) = &foreign.body else {
-        panic!("a request to pay was asked for")
-    };
-    caller.get(&format!("/api/v1/payments/{}", pay.payment_id)).await.expect(404);
+    caller.get(&format!("/api/v1/payments/{foreign_payment}")).await.expect(404);
 
     detour.open();
-    for id in [pay.payment_id.as_str(), behind.payment_id()] {
+    for id in [foreign_payment.as_str(), behind.payment_id()] {
         assert_eq!(caller.settled(id).await["status"], "completed", "{id}");
     }
     let left = 100_000 - 2 * 1_000 - SLOW - 2_000 - 3_000;
@@ -112,8 +102,23 @@ async fn a_later_start_needs_no_registry_and_only_foreign_schemas_wait_for_it() 
     assert_eq!(report.totals.payments.completed, 6);
 }
 
+/// A command to pay by the schema of another team, and the payment's id.
+pub fn by_foreign_schema(wallet: &Wallet, amount: i64, schema: SchemaId) -> (RawRecord, String) {
+    let foreign = command(wallet, amount, "by somebody else's schema");
+    let mut value = encode(&foreign, schema);
+    // The field that only that schema has: an empty string.
+    value.push(0);
+    let record = RawRecord {
+        value: Some(value),
+        schema: None,
+        ..RawRecord::well_formed(shard_of(wallet), &wallet.id, &foreign)
+    };
+    let CommandBody::Pay(pay) = foreign.body else { panic!("a request to pay was asked for") };
+    (record, pay.payment_id)
+}
+
 /// Registers the schema of commands with one more field at its end, as another team would.
-async fn register_foreign(registry: &Url, prefix: &str) -> SchemaId {
+pub async fn register_foreign(registry: &Url, prefix: &str) -> SchemaId {
     let mut schema: Value =
         serde_json::from_str(RecordKind::Command.schema().json()).expect("Avro schemas are JSON");
     let fields = schema["fields"].as_array_mut().expect("a record has fields");

@@ -21,13 +21,18 @@ async fn installation(name: &str) -> Installation {
     Installation::prepare_on(Cluster::shared(), name, &QUICK_GATEWAY).await
 }
 
-fn process(installation: &Installation, name: &'static str, roles: &str, shards: &str) -> Process {
+pub fn process(
+    installation: &Installation,
+    name: &'static str,
+    roles: &str,
+    shards: &str,
+) -> Process {
     let settings = [("HOLDFAST_ROLES", roles), ("HOLDFAST_SHARDS", shards)];
     Process::of(installation, name, &settings)
 }
 
 /// Starts them together, for some wait for others; returns when all are ready.
-async fn run_all<const N: usize>(mut processes: [Process; N]) -> [Process; N] {
+pub async fn run_all<const N: usize>(mut processes: [Process; N]) -> [Process; N] {
     for process in &mut processes {
         process.launch();
     }

@@ -28,7 +28,7 @@ fn shard(wallet: &str) -> Partition {
 }
 
 /// A wallet with so much, on this shard.
-async fn wallet_on(caller: &Caller, partition: Partition, minor: i64) -> Wallet {
+pub async fn wallet_on(caller: &Caller, partition: Partition, minor: i64) -> Wallet {
     loop {
         let wallet = caller.wallet_with(0).await;
         if shard(&wallet.id) == partition {

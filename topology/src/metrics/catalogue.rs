@@ -162,6 +162,10 @@ metrics! {
         "Payments of which nobody knows whether the gateway charged.";
     MoneyInDoubt Gauge "holdfast_money_in_doubt" [Currency]
         "Minor units held for payments in doubt.";
+    RefundsInDoubt Gauge "holdfast_refunds_in_doubt" [Currency]
+        "Refunds of which nobody knows whether the gateway gave the money back.";
+    RefundMoneyInDoubt Gauge "holdfast_refund_money_in_doubt" [Currency]
+        "Minor units of refunds in doubt.";
     OperationsOutstanding Gauge "holdfast_gateway_operations_outstanding" []
         "Operations asked of gateways and not answered in the journal.";
     CallsUnderWay Gauge "holdfast_gateway_calls_under_way" [Called]

@@ -10,12 +10,13 @@ use schemas::account::{Account, Layer, Side};
 use schemas::entry::Entry;
 use schemas::event::Event;
 use schemas::inputs::GatewayOperationKind;
-use schemas::{Currency, Money, Partition, PaymentId, Timestamp};
+use schemas::{Currency, Money, Partition, PaymentId, RefundId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::views::ViewHead;
 
-/// Payments that are followed at once: the memory of 20 MB. More are counted and not followed.
+/// Payments, and refunds, that are followed at once: 20 MB of memory each. More
+/// are counted and not followed.
 pub(super) const MAX_OPEN: usize = 200_000;
 
 /// The state of the gauges at a place in the journal.
@@ -30,6 +31,7 @@ pub struct Exposure {
     /// By currency.
     pub money: BTreeMap<Currency, Totals>,
     open: HashMap<PaymentId, OpenPayment>,
+    refunds: HashMap<RefundId, OpenRefund>,
 }
 
 /// The totals of one currency, in minor units.
@@ -41,11 +43,21 @@ pub struct Totals {
     pub doubts: i64,
     /// Held for them.
     pub in_doubt: i64,
+    /// Refunds in doubt.
+    pub refund_doubts: i64,
+    /// To come back by them, perhaps.
+    pub refunds_in_doubt: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct OpenPayment {
     requested_at: Timestamp,
+    money: Money,
+    in_doubt: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct OpenRefund {
     money: Money,
     in_doubt: bool,
 }
@@ -97,6 +109,11 @@ impl Exposure {
             Event::ResendScheduled(event) => return self.doubt(event.payment_id, false),
             Event::GatewayOperationRequested(event) => {
                 self.outstanding += 1;
+                if let (GatewayOperationKind::Refund, Some(refund)) =
+                    (event.operation, &event.refund)
+                {
+                    self.refund_doubt(refund.refund_id, false);
+                }
                 if event.operation == GatewayOperationKind::Submit {
                     return self.doubt(event.payment_id, false);
                 }
@@ -106,6 +123,15 @@ impl Exposure {
             Event::PaymentFailed(event) => return self.end(event.payment_id),
             Event::PaymentCancelled(event) => return self.end(event.payment_id),
             Event::PaymentReviewRequested(event) => return self.doubt(event.payment_id, true),
+            Event::RefundRequested(event) if self.refunds.len() < MAX_OPEN => {
+                let money = Money::new(event.amount, event.currency);
+                self.refunds.insert(event.refund_id, OpenRefund { money, in_doubt: false });
+            }
+            Event::RefundInDoubt(event) => self.refund_doubt(event.refund_id, true),
+            Event::RefundReviewRequested(event) => self.refund_doubt(event.refund_id, true),
+            Event::RefundResendScheduled(event) => self.refund_doubt(event.refund_id, false),
+            Event::RefundSucceeded(event) => self.end_refund(event.refund_id),
+            Event::RefundFailed(event) => self.end_refund(event.refund_id),
             Event::WalletOpened(_)
             | Event::DepositRecorded(_)
             | Event::HoldPlaced(_)
@@ -125,12 +151,7 @@ impl Exposure {
             | Event::PaymentResolved(_)
             | Event::CancelRequested(_)
             | Event::RefundRequested(_)
-            | Event::RefundResendScheduled(_)
-            | Event::RefundInDoubt(_)
-            | Event::RefundReviewRequested(_)
             | Event::RefundResolved(_)
-            | Event::RefundSucceeded(_)
-            | Event::RefundFailed(_)
             | Event::TransferRequested(_)
             | Event::TransferHeld(_)
             | Event::TransferLegRequested(_)
@@ -155,6 +176,22 @@ impl Exposure {
             totals.in_doubt += sign * payment.money.amount().minor();
         }
         Followed::Open
+    }
+
+    fn refund_doubt(&mut self, id: RefundId, in_doubt: bool) {
+        let Some(refund) = self.refunds.get_mut(&id) else { return };
+        if refund.in_doubt != in_doubt {
+            refund.in_doubt = in_doubt;
+            let sign = if in_doubt { 1 } else { -1 };
+            let totals = self.money.entry(refund.money.currency()).or_default();
+            totals.refund_doubts += sign;
+            totals.refunds_in_doubt += sign * refund.money.amount().minor();
+        }
+    }
+
+    fn end_refund(&mut self, id: RefundId) {
+        self.refund_doubt(id, false);
+        self.refunds.remove(&id);
     }
 
     fn end(&mut self, id: PaymentId) -> Followed {

@@ -24,7 +24,7 @@ use crate::wall_clock;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 /// Hashed with the checkpoint: one of another form is unreadable.
-const FORM: &[u8] = b"holdfast metrics checkpoint 1";
+const FORM: &[u8] = b"holdfast metrics checkpoint 2";
 
 /// Follows the journal and counts.
 pub struct MetricsFollower {

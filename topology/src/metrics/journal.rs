@@ -43,6 +43,8 @@ pub struct JournalMeter {
     balances: IntGaugeVec,
     doubts: IntGaugeVec,
     money_in_doubt: IntGaugeVec,
+    refund_doubts: IntGaugeVec,
+    refunds_in_doubt: IntGaugeVec,
     currencies: Vec<ByCurrency>,
     open: IntGauge,
     outstanding: IntGauge,
@@ -106,6 +108,8 @@ struct ByCurrency {
     balance: IntGauge,
     doubts: IntGauge,
     money_in_doubt: IntGauge,
+    refund_doubts: IntGauge,
+    refunds_in_doubt: IntGauge,
 }
 
 impl JournalMeter {
@@ -141,6 +145,8 @@ impl JournalMeter {
             balances: metrics.gauges(Metric::WalletBalance),
             doubts: metrics.gauges(Metric::PaymentsInDoubt),
             money_in_doubt: metrics.gauges(Metric::MoneyInDoubt),
+            refund_doubts: metrics.gauges(Metric::RefundsInDoubt),
+            refunds_in_doubt: metrics.gauges(Metric::RefundMoneyInDoubt),
             currencies: Vec::new(),
             open: gauge(Metric::PaymentsOpen),
             outstanding: gauge(Metric::OperationsOutstanding),
@@ -305,6 +311,8 @@ impl JournalMeter {
             balance: self.balances.with_label_values(&label),
             doubts: self.doubts.with_label_values(&label),
             money_in_doubt: self.money_in_doubt.with_label_values(&label),
+            refund_doubts: self.refund_doubts.with_label_values(&label),
+            refunds_in_doubt: self.refunds_in_doubt.with_label_values(&label),
         });
         &self.currencies[self.currencies.len() - 1]
     }
@@ -319,6 +327,8 @@ impl JournalMeter {
             gauges.balance.set(totals.posted);
             gauges.doubts.set(totals.doubts);
             gauges.money_in_doubt.set(totals.in_doubt);
+            gauges.refund_doubts.set(totals.refund_doubts);
+            gauges.refunds_in_doubt.set(totals.refunds_in_doubt);
         }
     }
 }

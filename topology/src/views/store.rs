@@ -28,7 +28,7 @@ use crate::engine::store::Reading;
 use crate::engine::verification::read_whole;
 
 /// The version of the rows and their keys. A new one is built beside the old.
-pub const VIEW_VERSION: u32 = 7;
+pub const VIEW_VERSION: u32 = 8;
 
 /// Shared by all columns: reads of the API are mostly of recent rows.
 const CACHE_BYTES: usize = 64 << 20;

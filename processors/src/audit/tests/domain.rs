@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use schemas::entry::Entry;
+use schemas::event::GatewayOperationRequested;
 use schemas::inputs::{OperationBody, ResolvedOutcome};
 
 use crate::scenario::{
     Scenario, cancel, change, charge_of, decline, gateway, limit, not_sent, refund, resolve,
-    reverse_deposit, reverse_withdrawal, success, transfer, unknown, withdraw,
+    reverse_deposit, reverse_withdrawal, success, transfer, unknown, wallet_of, withdraw,
 };
 
 /// Failover, review, cancel, other amounts, unwanted charges, refunds, transfers, facts of rails,
@@ -75,7 +76,10 @@ fn refunds(scenario: &mut Scenario) {
 /// What a gateway says before the payment is asked for.
 fn orphans(scenario: &mut Scenario) {
     for (key, outcome) in [("charged", success(30)), ("declined-before", decline())] {
-        scenario.notify(&charge_of("user", key, 30), outcome);
+        // Who hears it knows no wallet yet.
+        let wallet_id = wallet_of("nobody");
+        let charge = GatewayOperationRequested { wallet_id, ..charge_of("user", key, 30) };
+        scenario.notify(&charge, outcome);
         scenario.pay("user", 30, key);
         scenario.fire_next();
     }

@@ -36,6 +36,7 @@ fn the_totals_count_the_whole_domain() {
     assert_eq!((totals.withdrawals, totals.refunds, totals.transfers), (1, 5, 3));
     let money = totals.money.values().next().expect("USD");
     assert_eq!((money.withdrawn, money.in_suspense), (50, 70 - 25));
+    assert_eq!(money.refunded, 150, "what went to suspense or is on its way is not");
 }
 
 #[test]

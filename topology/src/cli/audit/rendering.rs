@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context;
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
-use processors::audit::{AuditReport, CheckResult, Totals};
+use processors::audit::{AuditReport, CheckResult, MoneyTotals, Totals};
 use schemas::Currency;
 use serde::Serialize;
 
@@ -117,17 +117,7 @@ fn totals(totals: &Totals) -> String {
     line("wallets", format!("{}, {}", totals.wallets, counted(totals.deposits, "deposit")));
     line("payments", payments(totals));
     for (currency, money) in &totals.money {
-        let show = |minor| in_units(minor, *currency);
-        line(
-            &format!("money in {currency}"),
-            format!(
-                "{} deposited, {} captured, {} in wallets, of which {} held",
-                show(money.deposited),
-                show(money.captured),
-                show(money.in_wallets),
-                show(money.held)
-            ),
-        );
+        line(&format!("money in {currency}"), movements(money, *currency));
     }
     for hold in &totals.open_holds_listed {
         let amount = in_units(hold.amount.minor().into(), hold.currency);
@@ -162,6 +152,18 @@ fn totals(totals: &Totals) -> String {
         line("gateway", "not compared: give --gateway-url or --ground-truth".to_owned());
     }
     text
+}
+
+/// What came and went, so that it adds up to what is there; what never moved is left out.
+fn movements(money: &MoneyTotals, currency: Currency) -> String {
+    let always = [("deposited", money.deposited), ("captured", money.captured)];
+    let sometimes = [("refunded", money.refunded), ("withdrawn", money.withdrawn)];
+    let sometimes = sometimes.into_iter().filter(|(_, minor)| *minor != 0);
+    let there = [("in wallets", money.in_wallets)];
+    let parts = always.into_iter().chain(sometimes).chain(there);
+    let parts = parts.map(|(what, minor)| format!("{} {what}", in_units(minor, currency)));
+    let held = in_units(money.held, currency);
+    format!("{}, of which {held} held", parts.collect::<Vec<_>>().join(", "))
 }
 
 fn payments(totals: &Totals) -> String {
@@ -248,6 +250,23 @@ mod tests {
         assert_eq!(value["violations"], 3);
         assert_eq!(value["checks"][0]["name"], "chain");
         assert_eq!(value["checks"][0]["examples"][0]["position"], "0-7");
+    }
+
+    #[test]
+    fn money_adds_up_to_what_is_there() {
+        let usd: Currency = "USD".parse().expect("valid");
+        let mut money = MoneyTotals {
+            deposited: 10_005,
+            captured: 100,
+            in_wallets: 9_905,
+            ..MoneyTotals::default()
+        };
+        let text = movements(&money, usd);
+        let plain = "100.05 deposited, 1.00 captured, 99.05 in wallets, of which 0.00 held";
+        assert_eq!(text, plain);
+        (money.refunded, money.withdrawn, money.in_wallets) = (5, 10, 9_900);
+        let text = movements(&money, usd);
+        assert!(text.contains("1.00 captured, 0.05 refunded, 0.10 withdrawn, 99.00 in"), "{text}");
     }
 
     #[test]
