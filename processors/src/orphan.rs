@@ -56,7 +56,7 @@ pub(crate) fn keep(
     }
     let mut draft = Draft::accepted();
     let result = GatewayResult { evidence: None, ..result.clone() };
-    draft.event(Event::OrphanRecorded(OrphanRecorded { result }));
+    draft.event(Event::OrphanRecorded(OrphanRecorded { result: Box::new(result) }));
     Ok(draft)
 }
 
@@ -168,7 +168,7 @@ pub(crate) fn apply(
         payment::results::result(state, &said, ctx)?
     };
     let mut draft = Draft::accepted();
-    draft.event(Event::OrphanApplied(OrphanApplied { result }));
+    draft.event(Event::OrphanApplied(OrphanApplied { result: Box::new(result) }));
     draft.events.extend(heard.events);
     draft.postings = heard.postings;
     draft.timers = heard.timers;
@@ -187,7 +187,7 @@ pub(crate) fn recorded(
     }
     let took = |one: &Orphan| matches!(one.result.outcome, GatewayOutcome::Succeeded { .. });
     if !known.as_ref().is_some_and(took) {
-        state.put_orphan(Orphan { result: event.result.clone() });
+        state.put_orphan(Orphan { result: (*event.result).clone() });
     }
     Ok(())
 }

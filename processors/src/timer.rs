@@ -1,7 +1,7 @@
 //! The names of timers: `<kind>:<id>:<wallet id>`. The wallet makes the key of the entry. Each
 //! payment, refund and transfer has one timer; what it means follows from where it stands.
 
-use schemas::{PaymentId, RefundId, TransferId, WalletId};
+use schemas::{PaymentId, RefundId, TransferId, WalletId, id_buffer};
 
 /// What a timer is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +21,13 @@ const TRANSFER: &str = "transfer";
 impl TimerSubject {
     /// The name of its timer.
     pub fn timer_id(self, wallet: WalletId) -> String {
-        match self {
-            Self::Payment(id) => format!("{PAYMENT}:{id}:{wallet}"),
-            Self::Refund(id) => format!("{REFUND}:{id}:{wallet}"),
-            Self::Transfer(id) => format!("{TRANSFER}:{id}:{wallet}"),
-        }
+        let [mut id, mut owner] = [id_buffer(); 2];
+        let (kind, id) = match self {
+            Self::Payment(payment) => (PAYMENT, payment.encode(&mut id)),
+            Self::Refund(refund) => (REFUND, refund.encode(&mut id)),
+            Self::Transfer(transfer) => (TRANSFER, transfer.encode(&mut id)),
+        };
+        [kind, id, wallet.encode(&mut owner)].join(":")
     }
 
     /// What a timer with this name is about, and in which wallet; none when it is none of ours.

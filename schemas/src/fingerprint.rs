@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::form;
 use crate::sealed::Sealed;
-use crate::{Amount, GatewayName, Money, OperationId, PaymentId, RailName, WalletId};
+use crate::{Amount, GatewayName, Money, OperationId, PaymentId, RailName, WalletId, id_buffer};
 
 const TAG: &[u8] = b"holdfast.fingerprint.v1";
 
@@ -30,7 +30,7 @@ impl Fingerprint {
         metadata: Option<&Sealed>,
     ) -> Self {
         Builder::new("payment")
-            .text(&wallet.to_string())
+            .text(wallet.encode(&mut id_buffer()))
             .money(money)
             .text(gateway.map_or("", GatewayName::as_str))
             .text(service.unwrap_or_default())
@@ -42,7 +42,7 @@ impl Fingerprint {
     /// Of a refund request; no amount is all that is left.
     pub fn of_refund(payment: PaymentId, amount: Option<Amount>, reason: Option<&Sealed>) -> Self {
         Builder::new("refund")
-            .text(&payment.to_string())
+            .text(payment.encode(&mut id_buffer()))
             .text(&amount.map_or_else(String::new, |amount| amount.to_string()))
             .sealed(reason)
             .finish()
@@ -50,7 +50,7 @@ impl Fingerprint {
 
     /// Of the refund of a charge that nobody wants.
     pub fn of_unwanted_charge(attempt: OperationId) -> Self {
-        Builder::new("unwanted-charge").text(&attempt.to_string()).finish()
+        Builder::new("unwanted-charge").text(attempt.encode(&mut id_buffer())).finish()
     }
 
     /// Of a transfer request.
@@ -61,8 +61,8 @@ impl Fingerprint {
         description: Option<&Sealed>,
     ) -> Self {
         Builder::new("transfer")
-            .text(&from.to_string())
-            .text(&to.to_string())
+            .text(from.encode(&mut id_buffer()))
+            .text(to.encode(&mut id_buffer()))
             .money(money)
             .sealed(description)
             .finish()
@@ -71,7 +71,7 @@ impl Fingerprint {
     /// Of a withdrawal request.
     pub fn of_withdrawal(wallet: WalletId, money: Money, rail: &RailName, reference: &str) -> Self {
         Builder::new("withdrawal")
-            .text(&wallet.to_string())
+            .text(wallet.encode(&mut id_buffer()))
             .money(money)
             .text(rail.as_str())
             .text(reference)
@@ -81,7 +81,7 @@ impl Fingerprint {
     /// Of a deposit request.
     pub fn of_deposit(wallet: WalletId, money: Money, rail: &RailName, reference: &str) -> Self {
         Builder::new("deposit")
-            .text(&wallet.to_string())
+            .text(wallet.encode(&mut id_buffer()))
             .money(money)
             .text(rail.as_str())
             .text(reference)

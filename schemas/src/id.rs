@@ -12,6 +12,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::form;
 use crate::routing::{murmur2, shard_of_hash};
@@ -131,6 +132,19 @@ impl WalletLabel {
     }
 }
 
+/// Room for the text of an id.
+pub type IdBuffer = [u8; Hyphenated::LENGTH];
+
+/// Room for the text of an id.
+pub const fn id_buffer() -> IdBuffer {
+    [0; Hyphenated::LENGTH]
+}
+
+/// Of the forms that a UUID can be read from, only the hyphenated one is as long.
+fn is_hyphenated_lower_case(text: &str) -> bool {
+    text.len() == Hyphenated::LENGTH && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
@@ -143,9 +157,14 @@ macro_rules! uuid_id {
                 self.0.as_bytes()
             }
 
+            /// Its text, written into this buffer: what formatting gives, without an allocation.
+            pub fn encode<'a>(&self, buffer: &'a mut IdBuffer) -> &'a str {
+                self.0.hyphenated().encode_lower(buffer)
+            }
+
             /// Appends its text.
             pub fn push_to(&self, text: &mut CompactString) {
-                text.push_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+                text.push_str(self.encode(&mut id_buffer()));
             }
 
             /// The id with these 16 bytes, as a store keeps them.
@@ -159,11 +178,9 @@ macro_rules! uuid_id {
 
             /// Only the hyphenated lower-case form: ids are compared as text by others.
             fn from_str(text: &str) -> Result<Self, IdInvalid> {
-                Uuid::try_parse(text)
-                    .ok()
-                    .filter(|uuid| {
-                        uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text
-                    })
+                Some(text)
+                    .filter(|text| is_hyphenated_lower_case(text))
+                    .and_then(|text| Uuid::try_parse(text).ok())
                     .map(Self)
                     .ok_or(IdInvalid { kind: $kind, expected: "a hyphenated lower-case UUID" })
             }
@@ -184,8 +201,7 @@ macro_rules! uuid_id {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
-                    let mut buffer = Uuid::encode_buffer();
-                    serializer.serialize_str(self.0.hyphenated().encode_lower(&mut buffer))
+                    serializer.serialize_str(self.encode(&mut id_buffer()))
                 } else {
                     serializer.serialize_bytes(self.as_bytes())
                 }
@@ -253,16 +269,16 @@ impl WalletId {
     }
 
     fn routing_hash(self) -> u32 {
-        let mut buffer = Uuid::encode_buffer();
-        murmur2(self.0.hyphenated().encode_lower(&mut buffer).as_bytes())
+        murmur2(self.encode(&mut id_buffer()).as_bytes())
     }
 }
 
 impl PaymentId {
     /// The payment that this key asks of this wallet.
     pub fn derive(tenant: &TenantId, wallet: WalletId, key: &IdempotencyKey) -> Self {
-        let parent = wallet.to_string();
-        Self(derive(tenant, "payment", &parent, key.as_str(), wallet.routing_hash()))
+        let mut buffer = id_buffer();
+        let parent = wallet.encode(&mut buffer);
+        Self(derive(tenant, "payment", parent, key.as_str(), wallet.routing_hash()))
     }
 
     /// The shard of its wallet, of so many.
@@ -279,38 +295,43 @@ impl PaymentId {
 impl DepositId {
     /// The deposit that this key asks of this wallet.
     pub fn derive(tenant: &TenantId, wallet: WalletId, key: &IdempotencyKey) -> Self {
-        let parent = wallet.to_string();
-        Self(derive(tenant, "deposit", &parent, key.as_str(), wallet.routing_hash()))
+        let mut buffer = id_buffer();
+        let parent = wallet.encode(&mut buffer);
+        Self(derive(tenant, "deposit", parent, key.as_str(), wallet.routing_hash()))
     }
 }
 
 impl WithdrawalId {
     /// The withdrawal that this key asks of this wallet.
     pub fn derive(tenant: &TenantId, wallet: WalletId, key: &IdempotencyKey) -> Self {
-        let parent = wallet.to_string();
-        Self(derive(tenant, "withdrawal", &parent, key.as_str(), wallet.routing_hash()))
+        let mut buffer = id_buffer();
+        let parent = wallet.encode(&mut buffer);
+        Self(derive(tenant, "withdrawal", parent, key.as_str(), wallet.routing_hash()))
     }
 }
 
 impl TransferId {
     /// The transfer that this key asks of the wallet that sends.
     pub fn derive(tenant: &TenantId, from: WalletId, key: &IdempotencyKey) -> Self {
-        let parent = from.to_string();
-        Self(derive(tenant, "transfer", &parent, key.as_str(), from.routing_hash()))
+        let mut buffer = id_buffer();
+        let parent = from.encode(&mut buffer);
+        Self(derive(tenant, "transfer", parent, key.as_str(), from.routing_hash()))
     }
 }
 
 impl RefundId {
     /// The refund that this key asks of this payment.
     pub fn derive(tenant: &TenantId, payment: PaymentId, key: &IdempotencyKey) -> Self {
-        let parent = payment.to_string();
-        Self(derive(tenant, "refund", &parent, key.as_str(), payment.routing_hash()))
+        let mut buffer = id_buffer();
+        let parent = payment.encode(&mut buffer);
+        Self(derive(tenant, "refund", parent, key.as_str(), payment.routing_hash()))
     }
 
     /// The refund of a charge that nobody wants: one for each attempt.
     pub fn of_charge(tenant: &TenantId, payment: PaymentId, attempt: OperationId) -> Self {
-        let parent = attempt.to_string();
-        Self(derive(tenant, "unwanted-charge", &parent, "1", payment.routing_hash()))
+        let mut buffer = id_buffer();
+        let parent = attempt.encode(&mut buffer);
+        Self(derive(tenant, "unwanted-charge", parent, "1", payment.routing_hash()))
     }
 
     /// The refund that an operation at a gateway is for: it is its key.
@@ -327,8 +348,9 @@ impl OperationId {
 
     /// The attempt of a payment with this number, counted from 1.
     pub fn attempt(tenant: &TenantId, payment: PaymentId, number: u32) -> Self {
-        let parent = payment.to_string();
-        Self(derive(tenant, "attempt", &parent, &number.to_string(), payment.routing_hash()))
+        let mut buffer = id_buffer();
+        let parent = payment.encode(&mut buffer);
+        Self(derive(tenant, "attempt", parent, &number.to_string(), payment.routing_hash()))
     }
 }
 

@@ -29,8 +29,9 @@ pub use codec::{SchemaFingerprint, SchemaId};
 pub use error_code::ErrorCode;
 pub use fingerprint::Fingerprint;
 pub use id::{
-    CorrelationId, DepositId, GatewayName, IdInvalid, IdempotencyKey, OperationId, PaymentId,
-    RailName, RefundId, TenantId, TransferId, UserId, WalletId, WalletLabel, WithdrawalId,
+    CorrelationId, DepositId, GatewayName, IdBuffer, IdInvalid, IdempotencyKey, OperationId,
+    PaymentId, RailName, RefundId, TenantId, TransferId, UserId, WalletId, WalletLabel,
+    WithdrawalId, id_buffer,
 };
 pub use money::{Amount, AmountInvalid, Currency, CurrencyUnknown, MAX_AMOUNT_MINOR, Money};
 pub use position::{

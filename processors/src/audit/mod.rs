@@ -208,7 +208,7 @@ fn said(entry: &Entry) -> Option<&GatewayResult> {
     match &entry.input.body {
         InputBody::GatewayResult(result) => Some(result),
         InputBody::TimerFired {} => entry.events.iter().find_map(|event| match event {
-            Event::OrphanApplied(event) => Some(&event.result),
+            Event::OrphanApplied(event) => Some(&*event.result),
             _ => None,
         }),
         InputBody::Command(_)

@@ -16,8 +16,8 @@ mod wallets;
 use schemas::account::Account;
 use schemas::entry::Entry;
 use schemas::read_model::{
-    DepositRow, PaymentRow, RefundRow, SuspenseRow, TransferCreditRow, TransferRow, WalletMovement,
-    WalletRow, WithdrawalRow,
+    DepositRow, PaymentRow, PaymentStatus, RefundRow, SuspenseRow, TransferCreditRow, TransferRow,
+    WalletMovement, WalletRow, WithdrawalRow,
 };
 use schemas::timeline::TimelineRow;
 use schemas::{DepositId, PaymentId, Position, RefundId, TransferId, WalletId, WithdrawalId};
@@ -47,11 +47,20 @@ pub trait ReadRows {
     fn withdrawal(&self, id: WithdrawalId) -> Result<Option<WithdrawalRow>, StateError>;
 }
 
+/// A payment's row that an entry changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentChange {
+    /// Where the payment stood before; none for a new one.
+    pub before: Option<PaymentStatus>,
+    /// Its row.
+    pub row: PaymentRow,
+}
+
 /// The rows that an entry changes: each replaces the one with its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowChanges {
     /// Payments.
-    pub payments: Vec<PaymentRow>,
+    pub payments: Vec<PaymentChange>,
     /// Wallets.
     pub wallets: Vec<WalletRow>,
     /// Refunds.
@@ -82,6 +91,13 @@ pub fn project(
     entry: &Entry,
 ) -> Result<RowChanges, StateError> {
     let mut changes = RowChanges::default();
+    // Hardly any entry changes two rows of a kind, and of itself a list makes room for four.
+    if !entry.events.is_empty() {
+        changes.payments.reserve_exact(1);
+        changes.timeline.reserve_exact(1);
+        changes.wallets.reserve_exact(1);
+        changes.movements.reserve_exact(1);
+    }
     for event in &entry.events {
         payments::fold(rows, &mut changes, event, entry, position)?;
         refunds::fold(rows, &mut changes, event, entry, position)?;

@@ -6,7 +6,7 @@ use schemas::inputs::{CommandBody, GatewayOperationKind, Pay};
 use schemas::read_model::{PaymentFailure, PaymentRow, PaymentStatus};
 use schemas::{Money, PaymentId, Position};
 
-use super::{ReadRows, RowChanges, missing, posted_after, timeline};
+use super::{PaymentChange, ReadRows, RowChanges, missing, posted_after, timeline};
 use crate::ledger::payment_of;
 use crate::state::StateError;
 
@@ -19,19 +19,20 @@ pub(super) fn fold(
 ) -> Result<(), StateError> {
     if let Event::PaymentRequested(requested) = event {
         changes.timeline.extend(timeline::row(requested.payment_id, None, entry, position));
-        changes.payments.push(first_row(requested, entry, position));
+        let row = first_row(requested, entry, position);
+        changes.payments.push(PaymentChange { before: None, row });
         return Ok(());
     }
     let Some(id) = payment_of(event).or_else(|| heard_of(event)) else { return Ok(()) };
-    let at = if let Some(at) = changes.payments.iter().position(|row| row.id == id) {
+    let at = if let Some(at) = changes.payments.iter().position(|change| change.row.id == id) {
         at
     } else {
         let row = rows.payment(id)?.ok_or_else(|| missing(format_args!("payment {id}")))?;
         changes.timeline.extend(timeline::row(id, Some(&row), entry, position));
-        changes.payments.push(row);
+        changes.payments.push(PaymentChange { before: Some(row.status), row });
         changes.payments.len() - 1
     };
-    let row = &mut changes.payments[at];
+    let row = &mut changes.payments[at].row;
     apply(row, event, entry);
     row.updated_at = entry.at;
     row.position = position;

@@ -82,7 +82,8 @@ impl Rows {
     }
 
     fn take(&mut self, changes: RowChanges) {
-        self.payments.extend(changes.payments.into_iter().map(|row| (row.id, row)));
+        self.payments
+            .extend(changes.payments.into_iter().map(|change| (change.row.id, change.row)));
         self.wallets.extend(changes.wallets.into_iter().map(|row| (row.id, row)));
         self.refunds.extend(changes.refunds.into_iter().map(|row| (row.id, row)));
         self.transfers.extend(changes.transfers.into_iter().map(|row| (row.id, row)));

@@ -105,7 +105,7 @@ fn line(changes: &RowChanges, entry: &Entry, wallet: WalletId) -> Option<Stateme
     let kind = entry.events.iter().find_map(kind)?;
     let (payment, transfer) = match kind {
         StatementKind::Payment(id) | StatementKind::Refund(id, _) => {
-            (changes.payments.iter().find(|row| row.id == id), None)
+            (changes.payments.iter().map(|change| &change.row).find(|row| row.id == id), None)
         }
         StatementKind::TransferOut(id) => (None, changes.transfers.iter().find(|row| row.id == id)),
         StatementKind::Deposit(_)

@@ -19,7 +19,7 @@ pub(crate) fn begin(draft: &mut Draft, refund: &Refund, ctx: &DecideContext<'_>)
         let (clearing, wallet) = accounts(refund);
         draft.transfer(Layer::Pending, &clearing, &wallet, refund.money);
     }
-    draft.event(Event::RefundRequested(RefundRequested {
+    draft.event(Event::RefundRequested(Box::new(RefundRequested {
         refund_id: refund.id,
         payment_id: refund.payment_id,
         wallet_id: refund.wallet_id,
@@ -33,7 +33,7 @@ pub(crate) fn begin(draft: &mut Draft, refund: &Refund, ctx: &DecideContext<'_>)
         fingerprint: refund.fingerprint,
         deadline: refund.deadline,
         correlation_id: refund.correlation_id.clone(),
-    }));
+    })));
     request(draft, refund, &refund.attempt, GatewayOperationKind::Refund, ctx);
 }
 
@@ -58,11 +58,11 @@ pub(super) fn request(
         not_after: asked.not_after,
         conclusive_after: asked.conclusive_after,
         correlation_id: refund.correlation_id.clone(),
-        refund: Some(RefundOf {
+        refund: Some(Box::new(RefundOf {
             refund_id: refund.id,
             charge_operation_id: refund.charge,
             charge_reference: refund.charge_reference.clone(),
-        }),
+        })),
     }));
     set_timer(draft, refund, Some(asked.answer_due));
 }

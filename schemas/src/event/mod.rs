@@ -118,7 +118,7 @@ pub enum Event {
     PaymentCancelled(PaymentCancelled),
     /// A charge is to be given back, or a part of it.
     #[serde(rename = "holdfast.RefundRequested")]
-    RefundRequested(RefundRequested),
+    RefundRequested(Box<RefundRequested>),
     /// The same refund will be sent again later.
     #[serde(rename = "holdfast.RefundResendScheduled")]
     RefundResendScheduled(RefundResendScheduled),

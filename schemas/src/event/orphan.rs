@@ -9,12 +9,12 @@ use crate::inputs::GatewayResult;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrphanRecorded {
     /// What was said, without its evidence.
-    pub result: GatewayResult,
+    pub result: Box<GatewayResult>,
 }
 
 /// The attempt or the refund turned up, and what had been said of it counts as if said now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrphanApplied {
     /// What was said, as it was recorded.
-    pub result: GatewayResult,
+    pub result: Box<GatewayResult>,
 }

@@ -87,7 +87,7 @@ pub struct GatewayOperationRequested {
     pub correlation_id: String,
     /// What a refund gives back; none for a charge.
     #[serde(default)]
-    pub refund: Option<RefundOf>,
+    pub refund: Option<Box<RefundOf>>,
 }
 
 /// What a refund gives back.

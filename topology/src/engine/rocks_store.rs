@@ -14,6 +14,7 @@
 //! ([`super::marks`]).
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub struct RocksStore {
     /// Taken only while a reset replaces it.
     open: Option<DB>,
     recent: RefCell<RecentRows>,
+    /// Columns with rows on disk: others need not be asked. Of some there is hardly ever a row.
+    filled: RefCell<BTreeSet<&'static str>>,
     /// What every column has on disk.
     mark: Cell<Option<Mark>>,
     /// Whether it was read since it was opened.
@@ -102,6 +105,7 @@ impl RocksStore {
             memory: memory.clone(),
             open: None,
             recent: RefCell::new(RecentRows::new(RECENT)),
+            filled: RefCell::default(),
             mark: Cell::new(None),
             is_read: Cell::new(false),
         }
@@ -146,6 +150,7 @@ impl RocksStore {
     fn check(&self) -> Result<(), Unfit> {
         let text = |error: StateError| Unfit::Wrong(error.to_string());
         let wrong = |reason: &str| Err(Unfit::Wrong(reason.to_owned()));
+        self.filled.replace(self.filled_columns().map_err(text)?);
         let wanted = self.identity.text();
         let found = self.get(META, IDENTITY_KEY).map_err(text)?;
         let found = found.map(|found| String::from_utf8_lossy(&found).into_owned());
@@ -165,6 +170,22 @@ impl RocksStore {
                 self.write(changes).and_then(|()| self.flush()).map_err(text)
             }
         }
+    }
+
+    /// The columns with a row that is no mark.
+    fn filled_columns(&self) -> Result<BTreeSet<&'static str>, StateError> {
+        let database = self.database()?;
+        let mut filled = BTreeSet::new();
+        for &column in &self.columns {
+            for row in database.iterator_cf(Self::column(database, column)?, IteratorMode::Start) {
+                let (key, _) = row.map_err(|error| unreadable(&error))?;
+                if Mark::parse(&key).is_none() {
+                    filled.insert(column);
+                    break;
+                }
+            }
+        }
+        Ok(filled)
     }
 
     /// The marks of every column.
@@ -252,8 +273,9 @@ impl RocksStore {
         let mut recent = self.recent.borrow_mut();
         let database = self.database()?;
         let mut batch = WriteBatch::default();
-        for (column, rows) in recent.unwritten().sorted() {
-            let column = Self::column(database, column)?;
+        for (name, rows) in recent.unwritten().sorted() {
+            let column = Self::column(database, name)?;
+            self.filled.borrow_mut().insert(name);
             for (key, change) in rows {
                 match change {
                     Some(value) => batch.put_cf(column, key, value),
@@ -305,6 +327,9 @@ impl Store for RocksStore {
             return Ok(known.clone());
         }
         let database = self.database()?;
+        if !self.filled.borrow().contains(column) {
+            return Ok(None);
+        }
         let column = Self::column(database, column)?;
         database.get_cf(column, key).map_err(|error| unreadable(&error))
     }
@@ -402,6 +427,22 @@ mod tests {
         let store = open(directory.path(), 0);
         assert_eq!(store.get("counters", b"a"), Ok(Some(b"1".to_vec())));
         assert_eq!(digest(&store).expect("readable"), before);
+    }
+
+    #[test]
+    fn a_column_is_asked_once_it_has_a_row_on_disk() {
+        let directory = tempfile::tempdir().expect("a directory");
+        {
+            let store = open(directory.path(), 0);
+            assert_eq!(*store.filled.borrow(), BTreeSet::from([META]));
+            assert_eq!(store.get("counters", b"a"), Ok(None));
+            put(&store, "a", "1");
+            store.flush().expect("writes");
+            store.recent.borrow_mut().clear();
+            assert_eq!(store.get("counters", b"a"), Ok(Some(b"1".to_vec())));
+        }
+        let store = open(directory.path(), 0);
+        assert_eq!(*store.filled.borrow(), BTreeSet::from(["counters", META]));
     }
 
     #[test]

@@ -54,10 +54,12 @@ mod tests {
             not_after: Timestamp::default(),
             conclusive_after: Timestamp::default(),
             correlation_id: String::new(),
-            refund: charge.map(|reference| RefundOf {
-                refund_id: RefundId::from_bytes([3; 16]),
-                charge_operation_id: OperationId::from_bytes([4; 16]),
-                charge_reference: reference.to_owned(),
+            refund: charge.map(|reference| {
+                Box::new(RefundOf {
+                    refund_id: RefundId::from_bytes([3; 16]),
+                    charge_operation_id: OperationId::from_bytes([4; 16]),
+                    charge_reference: reference.to_owned(),
+                })
             }),
         }
     }

@@ -1,13 +1,14 @@
 //! Entries folded into rows, to be written together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use processors::projection::{ReadRows, project};
+use foldhash::fast::RandomState;
+use processors::projection::{PaymentChange, ReadRows, project};
 use processors::{StateError, encode_row};
 use schemas::entry::Entry;
-use schemas::event::Event;
 use schemas::read_model::{
-    DepositRow, PaymentRow, RefundRow, TransferRow, TransferStatus, WalletRow, WithdrawalRow,
+    DepositRow, PaymentRow, PaymentStatus, RefundRow, TransferRow, TransferStatus, WalletRow,
+    WithdrawalRow,
 };
 use schemas::{
     DepositId, EntryHash, Partition, PaymentId, Position, RefundId, TransferId, WalletId,
@@ -26,12 +27,13 @@ use super::store::{
 };
 use super::{suspense, timeline, transfer_holds};
 
-/// Rows that are not written yet, over those that are.
+/// Rows that are not written yet, over those that are. The order in which rows are handed on means
+/// nothing: they are sorted before they are written.
 pub(super) struct Batch<'a> {
     store: &'a ViewStore,
     rows: Rows,
-    payments: BTreeMap<PaymentId, PaymentRow>,
-    wallets: BTreeMap<WalletId, WalletRow>,
+    payments: HashMap<PaymentId, PaymentRow, RandomState>,
+    wallets: HashMap<WalletId, WalletRow, RandomState>,
     refunds: BTreeMap<RefundId, RefundRow>,
     transfers: BTreeMap<TransferId, TransferRow>,
     deposits: BTreeMap<DepositId, DepositRow>,
@@ -80,8 +82,8 @@ impl<'a> Batch<'a> {
         Self {
             store,
             rows: Rows::default(),
-            payments: BTreeMap::new(),
-            wallets: BTreeMap::new(),
+            payments: HashMap::default(),
+            wallets: HashMap::default(),
             refunds: BTreeMap::new(),
             transfers: BTreeMap::new(),
             deposits: BTreeMap::new(),
@@ -113,20 +115,14 @@ impl<'a> Batch<'a> {
     ) -> Result<(), ViewStoreError> {
         let changes = project(self, position, entry)
             .map_err(|error| self.store.diverged(error.to_string()))?;
-        let is_new = |row: &PaymentRow| {
-            let created = |event: &Event| match event {
-                Event::PaymentRequested(event) => event.payment_id == row.id,
-                _ => false,
-            };
-            entry.events.iter().any(created)
-        };
-        for row in changes.payments {
-            if is_new(&row) {
-                for key in index_keys(&row) {
-                    self.rows.append(PAYMENT_INDEX, key, Vec::new());
+        for PaymentChange { before, row } in changes.payments {
+            match before {
+                None => {
+                    for key in index_keys(&row) {
+                        self.rows.append(PAYMENT_INDEX, key, Vec::new());
+                    }
                 }
-            } else {
-                self.index_doubt(&row)?;
+                Some(before) => self.index_doubt(before, &row),
             }
             self.payments.insert(row.id, row);
         }
@@ -155,16 +151,12 @@ impl<'a> Batch<'a> {
     }
 
     /// Keeps the index of payments in doubt. None begins in doubt.
-    fn index_doubt(&mut self, row: &PaymentRow) -> Result<(), ViewStoreError> {
-        let before = ReadRows::payment(self, row.id);
-        let before = before.map_err(|error| self.store.diverged(error.to_string()))?;
-        let was_in_doubt = before.is_some_and(|before| is_in_doubt(before.status));
-        match (was_in_doubt, is_in_doubt(row.status)) {
+    fn index_doubt(&mut self, before: PaymentStatus, row: &PaymentRow) {
+        match (is_in_doubt(before), is_in_doubt(row.status)) {
             (false, true) => self.rows.insert(PAYMENT_INDEX, payment_key(row.id), Some(Vec::new())),
             (true, false) => self.rows.insert(PAYMENT_INDEX, payment_key(row.id), None),
             (true, true) | (false, false) => {}
         }
-        Ok(())
     }
 
     /// Writes everything at once.

@@ -67,7 +67,10 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
     if let Some(backlog) = views.backlog.get() {
         backlog.applied(entries.iter().map(|tailed| &tailed.entry));
     }
-    views.outcomes.resolve(entries.iter().filter_map(|tailed| outcome(tailed)));
+    views.outcomes.resolve(entries.iter().filter_map(|tailed| {
+        let command_id = tailed.entry.command_id()?;
+        Some((command_id, || outcome(tailed)))
+    }));
     for tailed in entries {
         hops::viewed(began, tailed);
     }
@@ -91,8 +94,6 @@ fn check_link(
     Err(views.store.diverged(format!("entry {} does not follow entry {seq}", entry.seq)))
 }
 
-fn outcome(tailed: &Tailed<Entry>) -> Option<(String, CommandOutcome)> {
-    let command_id = tailed.entry.command_id()?.to_owned();
-    let decision = tailed.entry.decision.clone();
-    Some((command_id, CommandOutcome { position: tailed.position, decision }))
+fn outcome(tailed: &Tailed<Entry>) -> CommandOutcome {
+    CommandOutcome { position: tailed.position, decision: tailed.entry.decision.clone() }
 }

@@ -13,9 +13,7 @@ use super::store::{MOVEMENTS, ViewStore, ViewStoreError};
 
 /// The key of a wallet's numbers after the entry at this offset.
 pub(super) fn movement_key(wallet: WalletId, offset: i64) -> Vec<u8> {
-    let mut key = wallet.as_bytes().to_vec();
-    key.extend_from_slice(&offset.to_be_bytes());
-    key
+    [wallet.as_bytes().as_slice(), &offset.to_be_bytes()].concat()
 }
 
 /// Entries that moved posted money of a wallet, newest first by offset.

@@ -39,13 +39,16 @@ impl Outcomes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).by_command.len()
     }
 
-    /// Tells those who wait for these commands.
-    pub fn resolve(&self, outcomes: impl Iterator<Item = (String, CommandOutcome)>) {
+    /// Tells those who wait for these commands. An outcome is asked for only where one waits.
+    pub fn resolve<'a>(
+        &self,
+        outcomes: impl Iterator<Item = (&'a str, impl FnOnce() -> CommandOutcome)>,
+    ) {
         let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (command_id, outcome) in outcomes {
-            if let Some(sender) = waiters.by_command.remove(&command_id) {
+            if let Some(sender) = waiters.by_command.remove(command_id) {
                 // A waiter that gave up is no failure.
-                let _ = sender.send(outcome);
+                let _ = sender.send(outcome());
             }
         }
     }

@@ -297,17 +297,12 @@ fn scope_of(filter: &PaymentFilter) -> Vec<u8> {
 }
 
 fn wallet_scope(wallet: WalletId) -> Vec<u8> {
-    let mut scope = vec![b'w'];
-    scope.extend_from_slice(wallet.as_bytes());
-    scope
+    [b"w", wallet.as_bytes().as_slice()].concat()
 }
 
 /// No user id contains a zero byte, so no scope is the beginning of another.
 fn user_scope(user: &UserId) -> Vec<u8> {
-    let mut scope = vec![b'u'];
-    scope.extend_from_slice(user.as_str().as_bytes());
-    scope.push(0);
-    scope
+    [b"u", user.as_str().as_bytes(), &[0]].concat()
 }
 
 /// The keys under which a payment is found, oldest first within each scope.
@@ -317,10 +312,7 @@ pub(super) fn index_keys(row: &PaymentRow) -> [Vec<u8>; 3] {
 }
 
 fn index_key(scope: &[u8], created_at: Timestamp, id: PaymentId) -> Vec<u8> {
-    let mut key = scope.to_vec();
-    key.extend_from_slice(&created_at.millis().max(0).to_be_bytes());
-    key.extend_from_slice(id.as_bytes());
-    key
+    [scope, &created_at.millis().max(0).to_be_bytes(), id.as_bytes()].concat()
 }
 
 /// The key just past the newest payment that a list may show.

@@ -17,7 +17,7 @@ use crate::{at, attempt, money, payment, result, usd, wallet};
 pub fn of_refunds() -> Vec<Event> {
     let (refund_id, payment_id, operation_id) = (refund(), payment(), attempt());
     let requested = |cause, destination| {
-        Event::RefundRequested(RefundRequested {
+        Event::RefundRequested(Box::new(RefundRequested {
             refund_id,
             payment_id,
             wallet_id: wallet(),
@@ -31,7 +31,7 @@ pub fn of_refunds() -> Vec<Event> {
             fingerprint: Fingerprint::of_refund(payment_id, None, None),
             deadline: at(600_000),
             correlation_id: text(),
-        })
+        }))
     };
     vec![
         requested(RefundCause::Asked, RefundDestination::Wallet),
@@ -48,11 +48,11 @@ pub fn of_refunds() -> Vec<Event> {
             not_after: at(10_000),
             conclusive_after: at(16_000),
             correlation_id: text(),
-            refund: Some(RefundOf {
+            refund: Some(Box::new(RefundOf {
                 refund_id,
                 charge_operation_id: operation_id,
                 charge_reference: text(),
-            }),
+            })),
         }),
         Event::GatewayOperationAnswered(GatewayOperationAnswered {
             payment_id,
@@ -149,7 +149,7 @@ pub fn of_transfers() -> Vec<Event> {
 pub fn of_orphans() -> Vec<Event> {
     let said = || result(GatewayOutcome::NotFound {}, None);
     vec![
-        Event::OrphanRecorded(OrphanRecorded { result: said() }),
-        Event::OrphanApplied(OrphanApplied { result: said() }),
+        Event::OrphanRecorded(OrphanRecorded { result: Box::new(said()) }),
+        Event::OrphanApplied(OrphanApplied { result: Box::new(said()) }),
     ]
 }
