@@ -245,7 +245,11 @@ async fn a_gateway_that_is_killed_during_calls_agrees_with_the_ledger_in_the_end
 #[tokio::test(flavor = "multi_thread")]
 async fn outages_of_every_kind_end_with_every_payment_settled() {
     const SECONDS: f64 = 1.5;
-    let installation = Installation::start_with("gateway-outages", &QUICK_GATEWAY).await;
+    // So long as an operation waits, so long an outage may last: those that wait for 1 s expire
+    // eight times in three outages, and rightly fail, where a quick machine asks for enough of them.
+    let patient =
+        [&QUICK_GATEWAY[..], &[("HOLDFAST_GATEWAY_OPERATION_WINDOW_MS", "5000")]].concat();
+    let installation = Installation::start_with("gateway-outages", &patient).await;
     let admin = installation.gateway_admin();
     let load = Load::on(&installation).await;
     load.while_doing(async {
