@@ -246,7 +246,7 @@ async fn a_gateway_that_is_killed_during_calls_agrees_with_the_ledger_in_the_end
 async fn outages_of_every_kind_end_with_every_payment_settled() {
     const SECONDS: f64 = 1.5;
     // So long as an operation waits, so long an outage may last: those that wait for 1 s expire
-    // eight times in three outages, and rightly fail, where a quick machine asks for enough of them.
+    // eight times in three outages, and rightly fail, where a quick machine asks for many.
     let patient =
         [&QUICK_GATEWAY[..], &[("HOLDFAST_GATEWAY_OPERATION_WINDOW_MS", "5000")]].concat();
     let installation = Installation::start_with("gateway-outages", &patient).await;
