@@ -4,7 +4,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use std::time::Duration;
 use tests::caller::{Numbers, new_key};
-use tests::installation::{Installation, QUICK_GATEWAY, STOP_BOUND};
+use tests::installation::{Installation, LENIENT_GATEWAY, STOP_BOUND};
 use tests::wait::eventually;
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::load::{Load, persist};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_under_load_loses_nothing_and_charges_nobody_twice() {
-    let mut installation = Installation::start_with("kills", &QUICK_GATEWAY).await;
+    let mut installation = Installation::start_with("kills", &LENIENT_GATEWAY).await;
     let load = Load::on(&installation).await;
     load.while_doing(async {
         // At different moments: warming up, at full speed, and while it restores.

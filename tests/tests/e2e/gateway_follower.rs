@@ -11,7 +11,7 @@ use schemas::inputs::{GatewayOperationKind, GatewayResult};
 use serde_json::{Value, json};
 use tests::caller::{Caller, Numbers, Wallet, new_key};
 use tests::gateway_admin::GatewayAdmin;
-use tests::installation::{Installation, QUICK_GATEWAY};
+use tests::installation::{Installation, LENIENT_GATEWAY, QUICK_GATEWAY};
 use tests::journal;
 use tests::wait::{eventually, past};
 
@@ -226,7 +226,7 @@ async fn stopped_in_a_call_and_woken_after_its_time_it_asks_and_does_not_send() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_killed_during_calls_agrees_with_the_ledger_in_the_end() {
-    let mut installation = Installation::start_with("gateway-kills", &QUICK_GATEWAY).await;
+    let mut installation = Installation::start_with("gateway-kills", &LENIENT_GATEWAY).await;
     let load = Load::on(&installation).await;
     load.while_doing(async {
         for more in [20, 40, 30] {
@@ -245,11 +245,7 @@ async fn a_gateway_that_is_killed_during_calls_agrees_with_the_ledger_in_the_end
 #[tokio::test(flavor = "multi_thread")]
 async fn outages_of_every_kind_end_with_every_payment_settled() {
     const SECONDS: f64 = 1.5;
-    // So long as an operation waits, so long an outage may last: those that wait for 1 s expire
-    // eight times in three outages, and rightly fail, where a quick machine asks for many.
-    let patient =
-        [&QUICK_GATEWAY[..], &[("HOLDFAST_GATEWAY_OPERATION_WINDOW_MS", "5000")]].concat();
-    let installation = Installation::start_with("gateway-outages", &patient).await;
+    let installation = Installation::start_with("gateway-outages", &LENIENT_GATEWAY).await;
     let admin = installation.gateway_admin();
     let load = Load::on(&installation).await;
     load.while_doing(async {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tests::cluster::Cluster;
-use tests::installation::{Installation, QUICK_GATEWAY};
+use tests::installation::{Installation, LENIENT_GATEWAY};
 use tests::random::Random;
 use tests::scratch;
 use tests::wait::eventually;
@@ -57,7 +57,7 @@ async fn kill_9_of_everything_at_random_loses_nothing() {
         bootstrap_servers: embedded.bootstrap_servers().to_owned(),
         registry_url: embedded.registry_url().expect("it was asked for").to_owned(),
     };
-    let mut installation = Installation::start_on(cluster, "schedule", &QUICK_GATEWAY).await;
+    let mut installation = Installation::start_on(cluster, "schedule", &LENIENT_GATEWAY).await;
     let load = Load::on(&installation).await;
     let until = Instant::now() + KILLING;
     load.while_doing(async {

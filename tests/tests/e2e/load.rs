@@ -110,7 +110,11 @@ impl Load {
         for payment in &accepted {
             let shown = self.callers[0].settled(&payment.payment_id).await;
             let expected = if payment.amount == 4_001 { "failed" } else { "completed" };
-            assert_eq!(shown["status"], expected, "{payment:?}: {shown}");
+            if shown["status"] != expected {
+                let events = format!("/api/v1/payments/{}/events", payment.payment_id);
+                let story = self.callers[0].get(&events).await;
+                panic!("{payment:?} is not {expected}: {shown}\n{story:?}");
+            }
             assert_eq!(shown["amount"], payment.amount, "{payment:?}: {shown}");
             let wallet =
                 self.wallets.iter().find(|wallet| shown["wallet_id"] == wallet.id.as_str());

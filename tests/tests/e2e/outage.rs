@@ -7,7 +7,7 @@ use futures::future::join_all;
 use nix::sys::signal::Signal;
 use tests::caller::{Answer, Caller, Numbers, Wallet, new_key};
 use tests::cluster::Cluster;
-use tests::installation::{Installation, QUICK_GATEWAY};
+use tests::installation::{Installation, LENIENT_GATEWAY};
 use tests::scratch;
 use tests::wait::eventually;
 use tokio::time::Instant;
@@ -42,7 +42,7 @@ async fn a_broker_that_goes_away_is_told_truthfully_and_survived_without_a_resta
     let embedded = broker(&directory).await;
     let bootstrap_servers = embedded.bootstrap_servers().to_owned();
     let cluster = Cluster { bootstrap_servers: bootstrap_servers.clone(), registry_url };
-    let installation = Installation::start_on(cluster, "outage", &QUICK_GATEWAY).await;
+    let installation = Installation::start_on(cluster, "outage", &LENIENT_GATEWAY).await;
     let (caller, process) = (installation.caller(), installation.pid());
     let wallet = caller.wallet_with(10_000).await;
     let paid = caller.pay(&wallet, 1_000, &new_key()).await.expect(201);

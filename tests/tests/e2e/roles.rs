@@ -8,7 +8,7 @@ use schemas::{Partition, PartitionCount, WalletId};
 use tests::caller::{Answer, Caller, PATIENT, Wallet, new_key, payment};
 use tests::cluster::Cluster;
 use tests::executable::holdfast;
-use tests::installation::{Installation, PARTITIONS, QUICK_GATEWAY};
+use tests::installation::{Installation, LENIENT_GATEWAY, PARTITIONS};
 use tests::journal;
 use tests::process::{FENCE_NOTICED, Process};
 
@@ -18,7 +18,7 @@ use crate::load::Load;
 const TRICKLE: usize = 15;
 
 async fn installation(name: &str) -> Installation {
-    Installation::prepare_on(Cluster::shared(), name, &QUICK_GATEWAY).await
+    Installation::prepare_on(Cluster::shared(), name, &LENIENT_GATEWAY).await
 }
 
 pub fn process(

@@ -19,6 +19,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::ground_truth::{Charge, FILE_NAME, GroundTruth, GroundTruthError, LinePosition};
+use super::tries::Tries;
 
 /// Most charges of one state directory: about 1 GiB of index.
 const MAX_CHARGES: usize = 20_000_000;
@@ -63,6 +64,7 @@ struct Shared {
     index: Mutex<Index>,
     end: Mutex<FileEnd>,
     truth: GroundTruth,
+    tries: Tries,
     /// Dropped after the file: tells [`Closed`] that it is.
     _open: mpsc::Sender<()>,
 }
@@ -163,11 +165,19 @@ impl ChargeBook {
             let settled = SettledKey { position, submissions: 0 };
             index.settled.insert(digest(&charge.idempotency_key), settled);
         })?;
+        let tries = Tries::open(&file.0.join(file.1).with_extension("tries"), |key| {
+            let is_open = !index.settled.contains_key(&key);
+            if is_open {
+                index.open.entry(key).or_default().tries += 1;
+            }
+            is_open
+        })?;
         let (open, closed) = mpsc::channel(1);
         let shared = Arc::new(Shared {
             index: Mutex::new(index),
             end: Mutex::new(FileEnd { bytes, is_torn: false }),
             truth,
+            tries,
             _open: open,
         });
         Ok((Self { shared }, Closed(closed)))
@@ -324,6 +334,13 @@ impl Index {
         if self.open.len() >= MAX_OPEN_KEYS {
             self.open.retain(|_, open| open.claimed);
         }
+    }
+}
+
+impl Claim {
+    /// This try fails and books nothing. A kill does not change that.
+    pub fn fails(self) -> io::Result<()> {
+        self.shared.tries.note(self.key)
     }
 }
 

@@ -86,7 +86,7 @@ impl InProcessGateway {
         };
         let charge = match plan.booking {
             Booking::None => {
-                drop(claim);
+                claim.fails()?;
                 None
             }
             Booking::Now(verdict) => {

@@ -63,6 +63,7 @@ mod refunds;
 mod routes;
 mod severable;
 mod submission;
+mod tries;
 
 use std::future::Future;
 use std::io;
