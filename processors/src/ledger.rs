@@ -186,7 +186,10 @@ fn apply(state: &mut dyn WriteLedger, event: &Event, entry: &Entry) -> Result<()
         Event::WithdrawalReversed(event) => {
             rail::evolve::reversed(state, FactId::Withdrawal(event.withdrawal_id))?;
         }
-        Event::SuspenseBooked(event) => rail::evolve::suspended(state, event)?,
+        Event::SuspenseBooked(event) => {
+            rail::evolve::suspended(state, event)?;
+            payment::evolve::suspended(state, event)?;
+        }
         Event::PaymentRequested(event) => payment::evolve::requested(state, event, entry.at)?,
         Event::RefundRequested(event) => refund::evolve::requested(state, event)?,
         Event::TransferRequested(event) => transfer::evolve::requested(state, event)?,

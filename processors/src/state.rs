@@ -18,7 +18,7 @@ use crate::transfer::{Receipt, Transfer};
 use crate::wallet::Wallet;
 
 /// The version of the byte form of every row. A store of another version is rebuilt.
-pub const ROW_VERSION: u8 = 3;
+pub const ROW_VERSION: u8 = 4;
 
 /// The state could not be read, or contradicts an entry. Never the fault of an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -161,13 +161,13 @@ impl PaymentTotals {
 /// Money of one currency, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct MoneyTotals {
-    /// Came in by deposits.
+    /// Came in by deposits, without those that were reversed.
     pub deposited: i128,
     /// Went out by completed payments.
     pub captured: i128,
     /// Came back into wallets by refunds.
     pub refunded: i128,
-    /// Went out by external rails.
+    /// Went out by external rails, without what was reversed.
     pub withdrawn: i128,
     /// Is in suspense: what somebody may own, less what somebody owes.
     pub in_suspense: i128,

@@ -25,12 +25,7 @@ pub(super) fn count_entry(totals: &mut Totals, position: Position, entry: &Entry
         Verdict::Refused => totals.refused += 1,
     }
     for event in &entry.events {
-        if let Event::DepositRecorded(event) = event {
-            money(totals, event.currency).deposited += i128::from(event.amount.minor());
-        }
-        if let Event::WithdrawalRecorded(event) = event {
-            money(totals, event.currency).withdrawn += i128::from(event.amount.minor());
-        }
+        count_rails(totals, event);
         if let Event::DiscrepancyRecorded(_) = event {
             totals.discrepancies += 1;
         }
@@ -56,6 +51,22 @@ pub(super) fn count_entry(totals: &mut Totals, position: Position, entry: &Entry
             (Layer::Pending, Side::Debit) => money.held += amount,
             (Layer::Pending, Side::Credit) => {}
         }
+    }
+}
+
+/// Takes in what came and went by external rails; what was taken back neither came nor went.
+fn count_rails(totals: &mut Totals, event: &Event) {
+    if let Event::DepositRecorded(event) = event {
+        money(totals, event.currency).deposited += i128::from(event.amount.minor());
+    }
+    if let Event::DepositReversed(event) = event {
+        money(totals, event.currency).deposited -= i128::from(event.amount.minor());
+    }
+    if let Event::WithdrawalRecorded(event) = event {
+        money(totals, event.currency).withdrawn += i128::from(event.amount.minor());
+    }
+    if let Event::WithdrawalReversed(event) = event {
+        money(totals, event.currency).withdrawn -= i128::from(event.amount.minor());
     }
 }
 

@@ -4,11 +4,12 @@ use std::mem;
 
 use schemas::event::{
     Event, GatewayOperationRequested, PaymentCompleted, PaymentRequested, RefundCause,
-    RefundRequested,
+    RefundRequested, SuspenseBooked, SuspenseSubject,
 };
 use schemas::inputs::GatewayOperationKind;
 use schemas::{Money, PaymentId, TenantId, Timestamp};
 
+use super::outcome::CHARGED_MORE;
 use super::state::{Charge, Payment, Phase, Resolution};
 use crate::attempt::Attempt;
 use crate::state::{StateError, WriteLedger};
@@ -150,6 +151,19 @@ fn count(state: &mut dyn WriteLedger, id: PaymentId, event: &Event) -> Result<()
         }
         _ => Ok(()),
     }
+}
+
+/// What a gateway took beyond what was asked is in suspense.
+pub(crate) fn suspended(
+    state: &mut dyn WriteLedger,
+    event: &SuspenseBooked,
+) -> Result<(), StateError> {
+    if let SuspenseSubject::Charge { payment_id, .. } = event.subject
+        && event.code == CHARGED_MORE
+    {
+        known(state, payment_id)?.rare_mut().surplus = event.amount.minor();
+    }
+    Ok(())
 }
 
 /// A refund of this payment was asked for; the refund of a charge that nobody wants is none.

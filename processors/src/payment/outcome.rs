@@ -15,6 +15,9 @@ use crate::draft::{DecideContext, Draft, Rejection};
 use crate::state::{ReadLedger, StateError};
 use crate::suspense::{self, Booking};
 
+/// The code of a charge of more than was asked, and of what it put into suspense.
+pub(super) const CHARGED_MORE: &str = "charged_more";
+
 /// A charge as the gateway or a person tells of it.
 #[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
@@ -64,11 +67,11 @@ pub(super) fn charged(
         return Ok(());
     };
     let mut tried = draft.clone();
-    discrepancy(&mut tried, payment, attempt, "charged_more", detail());
+    discrepancy(&mut tried, payment, attempt, CHARGED_MORE, detail());
     complete(&mut tried, payment, attempt, captured, told.reference);
     let subject =
         SuspenseSubject::Charge { payment_id: payment.id, operation_id: attempt.operation_id };
-    let (wallet_id, code) = (payment.wallet_id, "charged_more");
+    let (wallet_id, code) = (payment.wallet_id, CHARGED_MORE);
     let booking = Booking { wallet_id, subject, code, detail: detail() };
     let (_, clearing) = accounts(payment, attempt);
     let surplus = Money::new(surplus, asked.currency());

@@ -6,7 +6,7 @@
 
 use schemas::event::{Event, GatewayOperationAnswered, PaymentFailed, Proof};
 use schemas::inputs::{GatewayOutcome, GatewayResult};
-use schemas::{Amount, ErrorCode, Timestamp};
+use schemas::{ErrorCode, Timestamp};
 
 use super::outcome::{self, Told};
 use super::state::{Charge, Payment, Phase};
@@ -184,21 +184,15 @@ impl Heard<'_> {
         }
         let Some(told) = self.told() else { return };
         let known = payment.money.currency();
-        // What was charged too much is known, and the wallet did not pay it.
-        let is_same_amount = |amount: Amount| {
-            if payment.has_discrepancy("charged_more") {
-                amount > payment.money.amount()
-            } else {
-                amount == charge.captured
-            }
-        };
+        // What was charged too much is known, though the wallet did not pay it.
+        let took = charge.captured.minor() + payment.surplus();
         let is_same = told
             .money()
-            .is_some_and(|money| money.currency() == known && is_same_amount(money.amount()));
+            .is_some_and(|money| money.currency() == known && money.amount().minor() == took);
         if !is_same {
             let detail = format!(
-                "charged {} {} as {}, {} {known} as {} before",
-                told.amount, told.currency, told.reference, charge.captured, charge.reference
+                "charged {} {} as {}, {took} {known} as {} before",
+                told.amount, told.currency, told.reference, charge.reference
             );
             discrepancy(draft, payment, attempt, "success_contradicts", detail);
         }

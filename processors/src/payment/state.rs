@@ -85,6 +85,8 @@ pub struct Rare {
     pub refunds: RefundSums,
     /// How a person said that it ended.
     pub resolution: Option<Resolution>,
+    /// What the gateway took beyond what was asked, minor units. It is in suspense.
+    pub surplus: i64,
 }
 
 /// What refunds of a payment add up to, minor units.
@@ -179,6 +181,11 @@ impl Payment {
         let Phase::Completed(charge) = &self.phase else { return 0 };
         let RefundSums { open, succeeded } = self.refunds();
         charge.captured.minor() - succeeded - open
+    }
+
+    /// What the gateway took beyond what was asked, minor units.
+    pub(super) fn surplus(&self) -> i64 {
+        self.rare.as_ref().map_or(0, |rare| rare.surplus)
     }
 
     /// When a person must decide, once it is in doubt. Entries of version 1 do not say.

@@ -157,7 +157,7 @@ metrics! {
     PaymentsOpen Gauge "holdfast_payments_open" []
         "Payments that money is held for and that have not ended.";
     PaymentsUntracked Counter "holdfast_payments_untracked_total" []
-        "Payments beyond the number that metrics follow at once: not in latency, open, in doubt.";
+        "Payments and refunds beyond those that metrics follow: not in latency, open, in doubt.";
     PaymentsInDoubt Gauge "holdfast_payments_in_doubt" [Currency]
         "Payments of which nobody knows whether the gateway charged.";
     MoneyInDoubt Gauge "holdfast_money_in_doubt" [Currency]

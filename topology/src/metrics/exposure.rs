@@ -39,14 +39,28 @@ pub struct Exposure {
 pub struct Totals {
     /// Posted in all wallets together.
     pub posted: i64,
-    /// Payments in doubt.
-    pub doubts: i64,
-    /// Held for them.
-    pub in_doubt: i64,
-    /// Refunds in doubt.
-    pub refund_doubts: i64,
-    /// To come back by them, perhaps.
-    pub refunds_in_doubt: i64,
+    /// Payments in doubt, and what is held for them.
+    pub payments: Doubts,
+    /// Refunds in doubt, and what may come back by them.
+    pub refunds: Doubts,
+}
+
+/// What nobody knows the outcome of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubts {
+    /// How many.
+    pub count: i64,
+    /// Minor units.
+    pub minor: i64,
+}
+
+impl Doubts {
+    /// One more, or one less.
+    fn change(&mut self, is_more: bool, money: Money) {
+        let sign = if is_more { 1 } else { -1 };
+        self.count += sign;
+        self.minor += sign * money.amount().minor();
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,12 +76,12 @@ struct OpenRefund {
     in_doubt: bool,
 }
 
-/// What became of a payment that an event ended or began.
+/// What became of a payment or a refund that an event ended or began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Followed {
     /// It is followed from now on, or goes on.
     Open,
-    /// It ended; when it was requested.
+    /// A payment ended; when it was requested.
     Ended(Timestamp),
     /// Too many are open, or it began before this was followed.
     Untracked,
@@ -94,7 +108,7 @@ impl Exposure {
         }
     }
 
-    /// Folds one event in; what became of its payment.
+    /// Folds one event in; what became of its payment or refund.
     pub fn fold(&mut self, event: &Event, entry: &Entry) -> Followed {
         match event {
             Event::PaymentRequested(event) => {
@@ -123,7 +137,10 @@ impl Exposure {
             Event::PaymentFailed(event) => return self.end(event.payment_id),
             Event::PaymentCancelled(event) => return self.end(event.payment_id),
             Event::PaymentReviewRequested(event) => return self.doubt(event.payment_id, true),
-            Event::RefundRequested(event) if self.refunds.len() < MAX_OPEN => {
+            Event::RefundRequested(event) => {
+                if self.refunds.len() >= MAX_OPEN {
+                    return Followed::Untracked;
+                }
                 let money = Money::new(event.amount, event.currency);
                 self.refunds.insert(event.refund_id, OpenRefund { money, in_doubt: false });
             }
@@ -150,7 +167,6 @@ impl Exposure {
             | Event::AttemptAbandoned(_)
             | Event::PaymentResolved(_)
             | Event::CancelRequested(_)
-            | Event::RefundRequested(_)
             | Event::RefundResolved(_)
             | Event::TransferRequested(_)
             | Event::TransferHeld(_)
@@ -170,10 +186,8 @@ impl Exposure {
         let Some(payment) = self.open.get_mut(&id) else { return Followed::Untracked };
         if payment.in_doubt != in_doubt {
             payment.in_doubt = in_doubt;
-            let sign = if in_doubt { 1 } else { -1 };
             let totals = self.money.entry(payment.money.currency()).or_default();
-            totals.doubts += sign;
-            totals.in_doubt += sign * payment.money.amount().minor();
+            totals.payments.change(in_doubt, payment.money);
         }
         Followed::Open
     }
@@ -182,10 +196,8 @@ impl Exposure {
         let Some(refund) = self.refunds.get_mut(&id) else { return };
         if refund.in_doubt != in_doubt {
             refund.in_doubt = in_doubt;
-            let sign = if in_doubt { 1 } else { -1 };
             let totals = self.money.entry(refund.money.currency()).or_default();
-            totals.refund_doubts += sign;
-            totals.refunds_in_doubt += sign * refund.money.amount().minor();
+            totals.refunds.change(in_doubt, refund.money);
         }
     }
 

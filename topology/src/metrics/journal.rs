@@ -190,10 +190,9 @@ impl JournalMeter {
                 Event::HoldVoided(_) => self.wallet(4, took),
                 Event::PaymentRequested(_) => {
                     self.attempts.count(gateway_of(entry));
-                    if followed == Followed::Untracked {
-                        self.untracked.inc();
-                    }
+                    self.note_untracked(followed);
                 }
+                Event::RefundRequested(_) => self.note_untracked(followed),
                 Event::GatewayOperationRequested(request) => match request.operation {
                     GatewayOperationKind::Submit | GatewayOperationKind::Refund
                         if request.operation_seq == 1 => {}
@@ -236,7 +235,6 @@ impl JournalMeter {
                 | Event::PaymentResolved(_)
                 | Event::CancelRequested(_)
                 | Event::PaymentCancelled(_)
-                | Event::RefundRequested(_)
                 | Event::RefundResendScheduled(_)
                 | Event::RefundInDoubt(_)
                 | Event::RefundReviewRequested(_)
@@ -248,6 +246,12 @@ impl JournalMeter {
                 | Event::PolicyAdopted(_)
                 | Event::OrphanApplied(_) => {}
             }
+        }
+    }
+
+    fn note_untracked(&self, followed: Followed) {
+        if followed == Followed::Untracked {
+            self.untracked.inc();
         }
     }
 
@@ -325,10 +329,10 @@ impl JournalMeter {
         for (currency, totals) in &exposure.money {
             let gauges = self.currency(*currency);
             gauges.balance.set(totals.posted);
-            gauges.doubts.set(totals.doubts);
-            gauges.money_in_doubt.set(totals.in_doubt);
-            gauges.refund_doubts.set(totals.refund_doubts);
-            gauges.refunds_in_doubt.set(totals.refunds_in_doubt);
+            gauges.doubts.set(totals.payments.count);
+            gauges.money_in_doubt.set(totals.payments.minor);
+            gauges.refund_doubts.set(totals.refunds.count);
+            gauges.refunds_in_doubt.set(totals.refunds.minor);
         }
     }
 }

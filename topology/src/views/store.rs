@@ -28,7 +28,7 @@ use crate::engine::store::Reading;
 use crate::engine::verification::read_whole;
 
 /// The version of the rows and their keys. A new one is built beside the old.
-pub const VIEW_VERSION: u32 = 8;
+pub const VIEW_VERSION: u32 = 9;
 
 /// Shared by all columns: reads of the API are mostly of recent rows.
 const CACHE_BYTES: usize = 64 << 20;
@@ -230,7 +230,7 @@ impl ViewStore {
     /// Writes what is in memory only.
     fn flush(&self) -> Result<(), ViewStoreError> {
         let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
-        let mut batch = WriteBatch::default();
+        let mut batch = WriteBatch::with_capacity_bytes(recent.unwritten().weight());
         for (column, rows) in recent.unwritten().sorted() {
             let column = self.column(column);
             for (key, change) in rows {

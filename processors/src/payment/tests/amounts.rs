@@ -102,13 +102,14 @@ fn another_amount_than_before_contradicts() {
 }
 
 #[test]
-fn a_second_amount_contradicts_the_first_unless_both_are_more_than_was_asked() {
+fn a_second_amount_contradicts_the_first() {
     let rows = [
         (400, 400, false),
         (400, 450, true),
         (150, 150, false),
         (150, 400, true),
         (450, 450, false),
+        (450, 500, true),
         (450, 400, true),
         (450, 150, true),
     ];

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use super::report::{ProcessReport, ShardReport};
+use super::report::{DoubtReport, ProcessReport, ShardReport};
 
 const SHARD_HEADER: [&str; 8] =
     ["shard", "state", "lag", "transactions/s", "entries/s", "aborts", "rebuilds", "timers"];
@@ -113,12 +113,18 @@ fn rest(report: &ProcessReport) -> String {
          gateways: {} operations outstanding, {} calls under way\n",
         gateways.operations_outstanding, gateways.calls_under_way
     );
-    if gateways.in_doubt.is_empty() {
+    if gateways.in_doubt.is_empty() && gateways.refunds_in_doubt.is_empty() {
         text.push_str("in doubt: nothing\n");
     }
-    for doubt in &gateways.in_doubt {
-        let (payments, minor, currency) = (doubt.payments, doubt.minor, &doubt.currency);
-        let _ = writeln!(text, "in doubt: {payments} payments, {minor} minor units of {currency}");
+    for (what, doubts) in [("payment", &gateways.in_doubt), ("refund", &gateways.refunds_in_doubt)]
+    {
+        for DoubtReport { currency, count, minor } in doubts {
+            let plural = if *count == 1 { "" } else { "s" };
+            let _ = writeln!(
+                text,
+                "in doubt: {count} {what}{plural}, {minor} minor units of {currency}"
+            );
+        }
     }
     text
 }
@@ -153,6 +159,8 @@ mod tests {
              holdfast_payments_in_doubt{currency=\"USD\"} 1\n\
              holdfast_money_in_doubt{currency=\"USD\"} 2500\n\
              holdfast_payments_in_doubt{currency=\"EUR\"} 0\n\
+             holdfast_refunds_in_doubt{currency=\"EUR\"} 2\n\
+             holdfast_refund_money_in_doubt{currency=\"EUR\"} 300\n\
              holdfast_gateway_operations_outstanding 5\n",
         );
         let rates = Rates { before: &before, after: &after, seconds: 2.0 };
@@ -176,7 +184,8 @@ mod tests {
         let reports = [report()];
         for text in [plain(&reports), for_terminal(&reports)] {
             assert!(text.contains("degraded") && text.contains("a bell \u{fffd} rings"), "{text}");
-            assert!(text.contains("1 payments, 2500 minor units of USD"), "{text}");
+            assert!(text.contains("1 payment, 2500 minor units of USD"), "{text}");
+            assert!(text.contains("2 refunds, 300 minor units of EUR"), "{text}");
             assert!(text.contains("5 operations outstanding"), "{text}");
         }
         let json: serde_json::Value = serde_json::from_str(&json(&reports)).expect("JSON");

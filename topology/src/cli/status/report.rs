@@ -78,8 +78,10 @@ pub struct GatewayReport {
     pub operations_outstanding: u64,
     /// Calls of this process under way.
     pub calls_under_way: u64,
-    /// What nobody knows, by currency.
+    /// Payments of which nobody knows the outcome, by currency.
     pub in_doubt: Vec<DoubtReport>,
+    /// Refunds of which nobody knows the outcome, by currency.
+    pub refunds_in_doubt: Vec<DoubtReport>,
 }
 
 /// What is in doubt in one currency.
@@ -87,9 +89,9 @@ pub struct GatewayReport {
 pub struct DoubtReport {
     /// ISO 4217.
     pub currency: String,
-    /// How many payments.
-    pub payments: u64,
-    /// How much is held for them, in minor units.
+    /// How many payments, or refunds.
+    pub count: u64,
+    /// How much is held for the payments, or may yet come back by the refunds, in minor units.
     pub minor: u64,
 }
 
@@ -129,7 +131,8 @@ impl ProcessReport {
             gateways: GatewayReport {
                 operations_outstanding: sum(Metric::OperationsOutstanding),
                 calls_under_way: sum(Metric::CallsUnderWay),
-                in_doubt: doubts(now),
+                in_doubt: doubts(now, Metric::PaymentsInDoubt, Metric::MoneyInDoubt),
+                refunds_in_doubt: doubts(now, Metric::RefundsInDoubt, Metric::RefundMoneyInDoubt),
             },
             resident_bytes: sum(Metric::ResidentMemory),
         }
@@ -159,13 +162,13 @@ impl ShardReport {
     }
 }
 
-fn doubts(now: &Exposition) -> Vec<DoubtReport> {
-    let doubted = now.of(Metric::PaymentsInDoubt).iter().filter(|sample| sample.number > 0.0);
+fn doubts(now: &Exposition, counts: Metric, money: Metric) -> Vec<DoubtReport> {
+    let doubted = now.of(counts).iter().filter(|sample| sample.number > 0.0);
     let report = doubted.map(|sample| {
         let currency = sample.label("currency");
-        let minor = now.labelled(Metric::MoneyInDoubt, "currency", currency).unwrap_or_default();
-        let (payments, minor) = (whole(sample.number), whole(minor));
-        DoubtReport { currency: currency.to_owned(), payments, minor }
+        let minor = now.labelled(money, "currency", currency).unwrap_or_default();
+        let (count, minor) = (whole(sample.number), whole(minor));
+        DoubtReport { currency: currency.to_owned(), count, minor }
     });
     report.collect()
 }
