@@ -7,11 +7,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use compact_str::CompactString;
+use arrayvec::ArrayString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::form;
-use crate::{Currency, GatewayName, RailName, WalletId};
+use crate::{Currency, GatewayName, RailName, WalletId, id_buffer};
 
 /// Anything that postings name. System accounts exist once per shard and currency.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,12 +30,12 @@ pub enum Account {
 
 impl Account {
     /// The name of the account in the journal.
-    pub fn text(&self) -> CompactString {
-        let mut text = CompactString::with_capacity(WALLET_TEXT_BYTES);
+    pub fn text(&self) -> ArrayString<MAX_TEXT_BYTES> {
+        let mut text = ArrayString::new();
         match self {
             Self::Wallet(id) => {
                 text.push_str("wallet:");
-                id.push_to(&mut text);
+                text.push_str(id.encode(&mut id_buffer()));
             }
             Self::GatewayClearing(gateway) => {
                 text.push_str("gateway:");
@@ -62,8 +62,8 @@ impl fmt::Display for Account {
 const SUSPENSE: &str = "suspense";
 const TRANSFERS_CLEARING: &str = "transfers:clearing";
 
-/// How long the name of a wallet's account is; those of others are shorter.
-const WALLET_TEXT_BYTES: usize = 43;
+/// What every name of an account fits in: that of a gateway may have 49 bytes.
+const MAX_TEXT_BYTES: usize = 64;
 
 /// A text that names no account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -162,11 +162,6 @@ macro_rules! uuid_id {
                 self.0.hyphenated().encode_lower(buffer)
             }
 
-            /// Appends its text.
-            pub fn push_to(&self, text: &mut CompactString) {
-                text.push_str(self.encode(&mut id_buffer()));
-            }
-
             /// The id with these 16 bytes, as a store keeps them.
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))

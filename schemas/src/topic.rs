@@ -56,23 +56,18 @@ impl Topic {
     pub const INPUTS: [Self; 4] =
         [Self::GatewayResults, Self::Transfers, Self::Operations, Self::Commands];
 
-    /// The name without the prefix of the installation.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::Commands => "commands.v1",
-            Self::Operations => "operations.v1",
-            Self::GatewayResults => "gateway-results.v1",
-            Self::Transfers => "transfers.v1",
-            Self::Journal => "journal.v1",
-            Self::DeadLetters => "dead-letters.v1",
-            Self::Keys => "keys.v1",
-            Self::Ownership => "ownership.v1",
-        }
-    }
-
     /// The stable short name: what an entry's source and every label say.
     pub fn label(self) -> &'static str {
-        self.suffix().trim_end_matches(".v1")
+        match self {
+            Self::Commands => "commands",
+            Self::Operations => "operations",
+            Self::GatewayResults => "gateway-results",
+            Self::Transfers => "transfers",
+            Self::Journal => "journal",
+            Self::DeadLetters => "dead-letters",
+            Self::Keys => "keys",
+            Self::Ownership => "ownership",
+        }
     }
 
     /// The topic with this short name.
@@ -82,7 +77,7 @@ impl Topic {
 
     /// The topic's name on the broker.
     pub fn name(self, prefix: &TopicPrefix) -> TopicName {
-        TopicName(format!("{}.{}", prefix.0, self.suffix()))
+        TopicName(format!("{}.{}.v1", prefix.0, self.label()))
     }
 
     /// Who writes it.

@@ -272,7 +272,7 @@ impl RocksStore {
         let mark = Mark::of(Head::of(self)?.as_ref());
         let mut recent = self.recent.borrow_mut();
         let database = self.database()?;
-        let mut batch = WriteBatch::default();
+        let mut batch = WriteBatch::with_capacity_bytes(recent.unwritten().weight());
         for (name, rows) in recent.unwritten().sorted() {
             let column = Self::column(database, name)?;
             self.filled.borrow_mut().insert(name);
@@ -330,8 +330,12 @@ impl Store for RocksStore {
         if !self.filled.borrow().contains(column) {
             return Ok(None);
         }
-        let column = Self::column(database, column)?;
-        database.get_cf(column, key).map_err(|error| unreadable(&error))
+        let handle = Self::column(database, column)?;
+        let found = database.get_cf(handle, key).map_err(|error| unreadable(&error))?;
+        if let Some(value) = &found {
+            self.recent.borrow_mut().note_read(column, key, value);
+        }
+        Ok(found)
     }
 
     fn visit(

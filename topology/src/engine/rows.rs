@@ -1,8 +1,8 @@
 //! Rows in memory: what a set of changes does to columns of keys and values.
 //!
 //! [`Rows`] is one set. [`RecentRows`] stands before a database: it keeps what was changed and is
-//! not written yet, so that a row that changes often is written once, and what was written last, so
-//! that it need not be read. Rows that are written once and hardly ever read are *appended*: they
+//! not written yet, so that a row that changes often is written once, and what was written or read
+//! since the last write, so that it need not be read. Rows that are written once and hardly ever read are *appended*: they
 //! are not found by key before they are in the database. Neither knows what the bytes mean.
 
 use std::collections::HashMap;
@@ -128,6 +128,11 @@ impl RecentRows {
         self.writes >= self.bounds.writes || self.unwritten.weight() >= self.bounds.weight
     }
 
+    /// It was read from the database, and may be read again.
+    pub fn note_read(&mut self, column: &'static str, key: &[u8], value: &[u8]) {
+        self.written.insert(column, key.to_vec(), Some(value.to_vec()));
+    }
+
     /// What is not written yet.
     pub fn unwritten(&self) -> &Rows {
         &self.unwritten
@@ -192,8 +197,11 @@ mod tests {
         recent.note_written();
         assert!(recent.unwritten().is_empty());
         assert_eq!(recent.get(COLUMN, b"a"), Some(&Some(b"2".to_vec())));
+        recent.note_read(COLUMN, b"c", b"3");
+        assert_eq!(recent.get(COLUMN, b"c"), Some(&Some(b"3".to_vec())));
         assert!(recent.absorb(rows(&[("b", Some(&"x".repeat(100)))])), "too heavy");
         recent.note_written();
         assert_eq!(recent.get(COLUMN, b"a"), None);
+        assert_eq!(recent.get(COLUMN, b"c"), None);
     }
 }

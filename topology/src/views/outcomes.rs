@@ -45,6 +45,9 @@ impl Outcomes {
         outcomes: impl Iterator<Item = (&'a str, impl FnOnce() -> CommandOutcome)>,
     ) {
         let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiters.by_command.is_empty() {
+            return;
+        }
         for (command_id, outcome) in outcomes {
             if let Some(sender) = waiters.by_command.remove(command_id) {
                 // A waiter that gave up is no failure.
