@@ -53,9 +53,9 @@ pub const QUICK_GATEWAY: [(&str, &str); 4] = [
     ("HOLDFAST_GATEWAY_BREAKER_PERCENT", "100"),
 ];
 
-/// The same for a load under which things are killed again and again: as in production, an operation
-/// waits longer than what it needs is away. Those that wait for 1 s may expire unsent as often as a
-/// payment is tried, and then it rightly fails.
+/// The same for a load under which things are killed again and again: as in production, an
+/// operation waits longer than what it needs is away. Those that wait for 1 s may expire unsent as
+/// often as a payment is tried, and then it rightly fails.
 pub const LENIENT_GATEWAY: [(&str, &str); 4] = [
     ("HOLDFAST_GATEWAY_CALL_TIMEOUT_MS", "500"),
     ("HOLDFAST_GATEWAY_OPERATION_WINDOW_MS", "5000"),

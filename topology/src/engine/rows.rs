@@ -1,9 +1,10 @@
 //! Rows in memory: what a set of changes does to columns of keys and values.
 //!
 //! [`Rows`] is one set. [`RecentRows`] stands before a database: it keeps what was changed and is
-//! not written yet, so that a row that changes often is written once, and what was written or read
-//! since the last write, so that it need not be read. Rows that are written once and hardly ever read are *appended*: they
-//! are not found by key before they are in the database. Neither knows what the bytes mean.
+//! not written yet, so that a row that changes often is written once, and what was written last or
+//! read since, so that it need not be read. Rows that are written once and hardly ever read are
+//! *appended*: they are not found by key before they are in the database. Neither knows what the
+//! bytes mean.
 
 use std::collections::HashMap;
 use std::mem;
