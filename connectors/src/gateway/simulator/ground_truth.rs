@@ -211,12 +211,12 @@ impl Read for Prefix<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
     use super::*;
 
-    fn charge(key: &str) -> Charge {
+    pub(in super::super) fn charge(key: &str) -> Charge {
         Charge {
             id: format!("ch_{key}"),
             charge: None,

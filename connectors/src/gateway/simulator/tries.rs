@@ -58,24 +58,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
     use super::super::charge_book::{ChargeBook, Claim, KeyState, digest};
-    use super::super::ground_truth::{Charge, ChargeStatus};
+    use super::super::ground_truth::tests::charge;
     use super::*;
-
-    fn charge(key: &str) -> Charge {
-        Charge {
-            id: format!("ch_{:032x}", digest(key)),
-            charge: None,
-            idempotency_key: key.to_owned(),
-            reference: "payment".to_owned(),
-            attempt_id: "attempt".to_owned(),
-            amount: 100,
-            currency: "USD".to_owned(),
-            status: ChargeStatus::Succeeded,
-            decline_code: None,
-            created: 1,
-            asked: None,
-        }
-    }
 
     fn attempt(book: &ChargeBook, key: &str) -> Claim {
         match book.claim(digest(key)).unwrap() {
