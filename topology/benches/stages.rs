@@ -37,8 +37,8 @@ use topology::engine::store::{Head, Store, StoreIdentity};
 use topology::ledger::{Ledger, schema_header};
 use topology::views::{PaymentViews, ViewStore};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+// As in the product.
+use mimalloc as _;
 
 const ID: SchemaId = SchemaId(7);
 const AT_MS: i64 = 1_767_323_045_678;

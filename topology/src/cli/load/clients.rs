@@ -84,7 +84,8 @@ impl Clients {
         config.create_with_context(Quiet).context("cannot make a Kafka consumer")
     }
 
-    /// An idempotent producer of inputs; a record waits for others for `linger`.
+    /// A producer of inputs; a record waits for others for `linger`. One that the client library
+    /// sends twice is decided once, as any that a caller repeats.
     pub(super) fn producer<C: ProducerContext + 'static>(
         &self,
         linger: Duration,
@@ -92,7 +93,9 @@ impl Clients {
     ) -> anyhow::Result<BaseProducer<C>> {
         let mut config = base(&self.kafka);
         config
-            .set("enable.idempotence", "true")
+            // With idempotence the client library turns in a loop, a fifth of a core, from the end
+            // of the linger until the records before are acknowledged.
+            .set("enable.idempotence", "false")
             .set("acks", "all")
             .set("linger.ms", linger.as_millis().to_string())
             .set("retry.backoff.ms", "10")
