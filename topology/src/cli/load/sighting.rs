@@ -248,7 +248,7 @@ impl<'e> Sighting<'e> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use schemas::entry::{Decision, Entry, Input, InputBody, READER_VERSION, Source};
     use schemas::event::{Event, PaymentCompleted, PaymentFailed, PaymentInDoubt};
     use schemas::inputs::{
@@ -258,7 +258,11 @@ mod tests {
 
     use super::*;
 
-    fn entry(body: InputBody, decision: Decision, events: Vec<Event>) -> Vec<u8> {
+    pub(in super::super) fn entry(
+        body: InputBody,
+        decision: Decision,
+        events: Vec<Event>,
+    ) -> Vec<u8> {
         let entry = Entry {
             seq: 1,
             prev_hash: EntryHash::from([7; 32]),
@@ -276,20 +280,20 @@ mod tests {
         codec::encode(&entry, SchemaId(4))
     }
 
-    fn envelope() -> Envelope {
+    fn envelope(key: &str) -> Envelope {
         Envelope {
             command_id: "command".to_owned(),
             tenant: "default".to_owned(),
-            idempotency_key: "key".to_owned(),
+            idempotency_key: key.to_owned(),
             correlation_id: String::new(),
             actor: String::new(),
             deadline: None,
         }
     }
 
-    fn command() -> InputBody {
+    pub(in super::super) fn command(key: &str) -> InputBody {
         InputBody::Command(Command {
-            envelope: envelope(),
+            envelope: envelope(key),
             body: CommandBody::Pay(Pay {
                 payment_id: "p".to_owned(),
                 wallet_id: "w".to_owned(),
@@ -305,7 +309,7 @@ mod tests {
 
     fn operation() -> InputBody {
         InputBody::Operation(Operation {
-            envelope: envelope(),
+            envelope: envelope(""),
             body: OperationBody::OpenWallet(OpenWallet {
                 wallet_id: "w".to_owned(),
                 user_id: "u".to_owned(),
@@ -342,10 +346,16 @@ mod tests {
         let refused = || Decision::refused("misrouted", "elsewhere");
         let (end_well, end_badly) = (Step::Completed(&id), Step::Failed(&id, "payment_declined"));
         let rows = [
-            (command(), refused(), vec![], (Some("key"), None), vec![]),
+            (command("key"), refused(), vec![], (Some("key"), None), vec![]),
             (operation(), accepted(), vec![], (None, Some("command")), vec![]),
             (InputBody::TimerFired {}, accepted(), vec![doubt()], (None, None), vec![]),
-            (command(), accepted(), vec![doubt(), failed], (Some("key"), None), vec![end_badly]),
+            (
+                command("key"),
+                accepted(),
+                vec![doubt(), failed],
+                (Some("key"), None),
+                vec![end_badly],
+            ),
             (InputBody::TimerFired {}, accepted(), vec![completed], (None, None), vec![end_well]),
         ];
         for (body, decision, events, (key, operation), steps) in rows {

@@ -75,15 +75,23 @@ impl Tally {
         microseconds(at.saturating_duration_since(self.start)).saturating_sub(tag.at_us)
     }
 
+    fn seen_of(&self, tag: Tag) -> Seen {
+        self.seen.get(index_of(tag)).copied().unwrap_or_default()
+    }
+
     fn mark(&mut self, tag: Tag, seen: Seen) {
-        let index = usize::try_from(tag.number).expect("a 32-bit number is an index");
+        let index = index_of(tag);
         if self.seen.len() <= index {
             self.seen.resize(index + 1, Seen::Nothing);
         }
         self.seen[index] = seen;
     }
 
+    /// The client library may send a command twice: only the first decision counts.
     fn decided(&mut self, tag: Tag, sighting: &Sighting<'_>, at: Instant) {
+        if self.seen_of(tag) != Seen::Nothing {
+            return;
+        }
         self.live.note_decided();
         if self.counts(tag) {
             self.decision.record(self.latency_us(tag, at));
@@ -123,6 +131,10 @@ impl Tally {
     }
 }
 
+fn index_of(tag: Tag) -> usize {
+    usize::try_from(tag.number).expect("a 32-bit number is an index")
+}
+
 impl Watcher for Tally {
     fn see(&mut self, sighting: &Sighting<'_>, at: Instant) {
         let tag = sighting.command_key().and_then(|key| self.run.tag(key));
@@ -153,5 +165,41 @@ impl Watcher for Tally {
             self.last_second.clear();
             self.published_at = at;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::ErrorCode;
+    use schemas::entry::Decision;
+
+    use super::super::sighting::tests::{command, entry};
+    use super::*;
+
+    #[test]
+    fn a_command_that_was_sent_twice_counts_once() {
+        let (start, live) = (Instant::now(), Arc::new(Live::default()));
+        let run = RunId::random();
+        let mut tally = Tally::new(run, start, Duration::ZERO, Arc::clone(&live));
+        let key = |number: u32| run.key(Tag { number, at_us: 5 });
+        let poor = || Decision::refused(ErrorCode::InsufficientFunds.code(), "too poor");
+        let entries = [
+            entry(command(&key(0)), Decision::accepted(), vec![]),
+            entry(command(&key(0)), Decision::replayed(), vec![]),
+            entry(command(&key(1)), poor(), vec![]),
+            entry(command(&key(1)), poor(), vec![]),
+        ];
+        for value in &entries {
+            let sighting = Sighting::of(Some(value)).expect("our schema");
+            tally.see(&sighting, start);
+        }
+        assert_eq!(tally.seen, [Seen::Open, Seen::Refused]);
+        assert_eq!(tally.refused, BTreeMap::from([("insufficient_funds".to_owned(), 1)]));
+        let counts = live.counts();
+        assert_eq!((counts.decided, counts.refused, counts.completed), (2, 1, 0));
+        tally.mark(Tag { number: 0, at_us: 5 }, Seen::Completed);
+        let copy = entry(command(&key(0)), Decision::replayed(), vec![]);
+        tally.see(&Sighting::of(Some(&copy)).expect("our schema"), start);
+        assert_eq!(tally.seen[0], Seen::Completed, "it is not open again");
     }
 }
