@@ -27,6 +27,17 @@ pub(super) struct Clients {
     pub partitions: PartitionCount,
 }
 
+/// How records arrive when the client library sends some of them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Each once, in the order in which they were sent.
+    OnceInOrder,
+    /// Perhaps twice, perhaps later than others: for records that do not depend on each other, at
+    /// any rate. The other way the client library turns in a loop, a fifth of a core, from the end
+    /// of the linger until the records before are acknowledged.
+    Anyhow,
+}
+
 /// What goes wrong is in the results of the calls.
 pub(super) struct Quiet;
 
@@ -84,18 +95,16 @@ impl Clients {
         config.create_with_context(Quiet).context("cannot make a Kafka consumer")
     }
 
-    /// A producer of inputs; a record waits for others for `linger`. One that the client library
-    /// sends twice is decided once, as any that a caller repeats.
+    /// A producer of inputs; a record waits for others for `linger`.
     pub(super) fn producer<C: ProducerContext + 'static>(
         &self,
         linger: Duration,
+        arrival: Arrival,
         context: C,
     ) -> anyhow::Result<BaseProducer<C>> {
         let mut config = base(&self.kafka);
         config
-            // With idempotence the client library turns in a loop, a fifth of a core, from the end
-            // of the linger until the records before are acknowledged.
-            .set("enable.idempotence", "false")
+            .set("enable.idempotence", (arrival == Arrival::OnceInOrder).to_string())
             .set("acks", "all")
             .set("linger.ms", linger.as_millis().to_string())
             .set("retry.backoff.ms", "10")

@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
 
 use super::arrivals::Arrivals;
-use super::clients::Clients;
+use super::clients::{Arrival, Clients};
 use super::handover::Payer;
 use super::journal_watch::{JournalWatch, Prepared, Watcher};
 use super::over_kafka::InputProducer;
@@ -183,7 +183,7 @@ struct Sender {
 
 impl Sender {
     fn new(company: Company, notes: Arc<Notes>, clients: &Clients) -> anyhow::Result<Self> {
-        let producer = InputProducer::new(clients)?;
+        let producer = InputProducer::new(clients, Arrival::OnceInOrder)?;
         let tenant = TenantId::default_tenant();
         Ok(Self { company, notes, producer, tenant, random: rand::make_rng() })
     }

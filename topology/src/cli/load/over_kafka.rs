@@ -12,7 +12,7 @@ use schemas::codec::{self, Record, SCHEMA_HEADER};
 use schemas::inputs::{Command, CommandBody, Envelope, Pay};
 use schemas::{IdempotencyKey, PaymentId, SchemaId, TenantId, TopicPrefix};
 
-use super::clients::Clients;
+use super::clients::{Arrival, Clients};
 use super::handover::{Handed, Handover, Job, Payer};
 use super::schedule::Due;
 
@@ -60,8 +60,8 @@ pub(super) struct InputProducer {
 
 impl InputProducer {
     /// A producer of the load generator.
-    pub(super) fn new(clients: &Clients) -> anyhow::Result<Self> {
-        let producer = clients.producer(LINGER, Failures::default())?;
+    pub(super) fn new(clients: &Clients, arrival: Arrival) -> anyhow::Result<Self> {
+        let producer = clients.producer(LINGER, arrival, Failures::default())?;
         Ok(Self { producer, prefix: clients.kafka.topic_prefix.clone() })
     }
 
@@ -107,7 +107,7 @@ impl InputProducer {
 /// Sends everything. Blocks.
 pub(super) fn send(job: &Job, clients: &Clients, schema: SchemaId) -> anyhow::Result<Handover> {
     let tenant = TenantId::default_tenant();
-    let producer = InputProducer::new(clients)?;
+    let producer = InputProducer::new(clients, Arrival::Anyhow)?;
     let mut handover = job.handover();
     'payments: for due in job.schedule.clone() {
         while let Some(left) = job.until(due) {

@@ -13,7 +13,7 @@ use schemas::entry::Verdict;
 use schemas::inputs::{Deposit, Envelope, OpenWallet, Operation, OperationBody};
 use schemas::{DepositId, IdempotencyKey, PartitionCount, TenantId, UserId, WalletId, WalletLabel};
 
-use super::clients::Clients;
+use super::clients::{Arrival, Clients};
 use super::handover::Payer;
 use super::journal_watch::{JournalWatch, Prepared, Watcher};
 use super::over_kafka::InputProducer;
@@ -39,7 +39,7 @@ pub(super) fn open(clients: &Clients, ids: WriterIds, count: u32) -> anyhow::Res
     let run = RunId::random();
     let progress = Arc::new(SetUp::default());
     let watch = Prepared::at_the_end(clients)?.watch(Decisions::new(run, Arc::clone(&progress)))?;
-    let producer = InputProducer::new(clients)?;
+    let producer = InputProducer::new(clients, Arrival::OnceInOrder)?;
     let tenant = TenantId::default_tenant();
     let bar = bar(count);
     let mut payers = Vec::new();
