@@ -3,7 +3,6 @@
 //! process.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,11 +10,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use connectors::gateway::client::GatewayClient;
-use futures::FutureExt;
 use schemas::entry::Entry;
 use schemas::{Offset, Partition, PartitionCount};
 use tokio::sync::mpsc;
 
+use super::follower_runtime::FollowerRuntime;
 use super::{Shared, health, ledger_followers};
 use crate::engine::feed::FeedSource;
 use crate::engine::kafka::tail::JournalTail;
@@ -41,6 +40,8 @@ pub(super) struct Followers {
     gateway: Option<tokio::task::JoinHandle<()>>,
     metrics: Option<tokio::task::JoinHandle<()>>,
     ledger: Vec<tokio::task::JoinHandle<()>>,
+    /// Where all of them run but the tail and the views, which have threads.
+    runtime: FollowerRuntime,
 }
 
 impl Followers {
@@ -62,22 +63,23 @@ impl Followers {
             JournalTail::start(&shared.connection, prefix, (partitions, count), application)?;
         let tail = Arc::new(tail);
         let ends = ends(shared, &tail).await;
+        let runtime = FollowerRuntime::start(report)?;
         let (mut views, mut metrics) = (None, None);
         if let Some(rows) = &shared.views {
             views = Some(start_views(shared, rows, &tail, &ends, report)?);
-            metrics = Some(start_metrics(shared, rows, &tail, &ends, report));
+            metrics = Some(start_metrics(shared, rows, &tail, &ends, &runtime));
         }
         let mut gateway = None;
         if settings.has(Role::Gateway) {
-            gateway = Some(start_gateway(shared, &tail, &ends, report)?);
+            gateway = Some(start_gateway(shared, &tail, &ends, &runtime)?);
         }
         let mut ledger = Vec::new();
         if settings.has(Role::Ledger) {
-            ledger = ledger_followers::start(shared, &tail, &ends, report);
+            ledger = ledger_followers::start(shared, &tail, &ends, &runtime);
         }
         shared.background.spawn(watch(tail.progress(), report.clone()));
         let tail = Arc::into_inner(tail).context("the tail has one owner")?;
-        Ok(Self { tail, views, gateway, metrics, ledger })
+        Ok(Self { tail, views, gateway, metrics, ledger, runtime })
     }
 
     /// Where the shards of this process offer what they have confirmed.
@@ -102,7 +104,7 @@ impl Followers {
 
     /// Ends the tail, then waits for those that follow it.
     pub async fn stop(self) {
-        let Self { tail, views, gateway, metrics, ledger } = self;
+        let Self { tail, views, gateway, metrics, ledger, runtime } = self;
         let stopped = tokio::task::spawn_blocking(move || {
             tail.stop();
             views.is_none_or(|views| views.join().is_ok())
@@ -125,6 +127,7 @@ impl Followers {
                 tracing::error!(%error, "A follower of the ledger panicked.");
             }
         }
+        drop(runtime);
     }
 }
 
@@ -228,7 +231,7 @@ fn start_gateway(
     shared: &Arc<Shared>,
     tail: &JournalTail<Ledger>,
     ends: &[Offset],
-    report: &mpsc::Sender<anyhow::Error>,
+    runtime: &FollowerRuntime,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let gateways = served(shared)?;
     for gateway in &gateways {
@@ -264,7 +267,7 @@ fn start_gateway(
         checkpoint_path: path,
     };
     let run = gateway_follower.run(checkpoint, follower, takeover);
-    Ok(spawn_reporting("the gateway follower", run, report))
+    Ok(runtime.spawn("the gateway follower", run))
 }
 
 /// Counts from the present ends on; what the gauges stand for is folded from the checkpoint on.
@@ -273,7 +276,7 @@ fn start_metrics(
     views: &Arc<PaymentViews>,
     tail: &JournalTail<Ledger>,
     ends: &[Offset],
-    report: &mpsc::Sender<anyhow::Error>,
+    runtime: &FollowerRuntime,
 ) -> tokio::task::JoinHandle<()> {
     let path = shared.directory.join("metrics.checkpoint");
     let mut exposure = MetricsFollower::read(&path);
@@ -289,23 +292,5 @@ fn start_metrics(
     metrics::watch_journal(&shared.metrics, tail.gauge(), Arc::clone(views));
     let counting = MetricsFollower::new(&shared.metrics, meter, exposure, ends.to_vec(), path);
     let follower = tail.follow("metrics", from, FOLLOWER_QUEUE);
-    spawn_reporting("the follower of the metrics", counting.run(follower), report)
-}
-
-/// Runs a follower; that it fails, or panics, is reported with its name.
-pub(super) fn spawn_reporting<E: Into<anyhow::Error> + Send>(
-    name: &'static str,
-    run: impl Future<Output = Result<(), E>> + Send + 'static,
-    report: &mpsc::Sender<anyhow::Error>,
-) -> tokio::task::JoinHandle<()> {
-    let report = report.clone();
-    tokio::spawn(async move {
-        let error = match AssertUnwindSafe(run).catch_unwind().await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.into(),
-            Err(_) => anyhow::anyhow!("{name} panicked; the log above says where"),
-        };
-        // Nobody listens any more when the process ends anyway.
-        let _ = report.send(error).await;
-    })
+    runtime.spawn("the follower of the metrics", counting.run(follower))
 }

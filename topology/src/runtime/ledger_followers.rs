@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemas::{Offset, Partition};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Shared;
-use super::journal::{FOLLOWER_QUEUE, beyond, spawn_reporting, starts};
+use super::follower_runtime::FollowerRuntime;
+use super::journal::{FOLLOWER_QUEUE, beyond, starts};
 use crate::dead_letter_follower::{Checkpoint, DeadLetterFollower};
 use crate::deliveries::Deliveries;
 use crate::engine::kafka::tail::JournalTail;
@@ -20,14 +20,14 @@ pub(super) fn start(
     shared: &Arc<Shared>,
     tail: &JournalTail<Ledger>,
     ends: &[Offset],
-    report: &mpsc::Sender<anyhow::Error>,
+    runtime: &FollowerRuntime,
 ) -> Vec<JoinHandle<()>> {
     let followers = [("transfers", "transfer-follower"), ("dead-letters", "dead-letter-follower")];
     let [transfers, letters] = Deliveries::of(&shared.metrics, followers);
     shared.health.note_deliveries(vec![transfers.clone(), letters.clone()]);
     vec![
-        start_transfers(shared, tail, ends, transfers, report),
-        start_dead_letters(shared, tail, ends, letters, report),
+        start_transfers(shared, tail, ends, transfers, runtime),
+        start_dead_letters(shared, tail, ends, letters, runtime),
     ]
 }
 
@@ -36,12 +36,12 @@ fn start_transfers(
     tail: &JournalTail<Ledger>,
     ends: &[Offset],
     deliveries: Deliveries,
-    report: &mpsc::Sender<anyhow::Error>,
+    runtime: &FollowerRuntime,
 ) -> JoinHandle<()> {
     let (shards, log) = (shared.shards.clone(), shared.writer.clone());
     let transfers = TransferFollower { shards, log, deliveries };
     let follower = tail.follow("transfers", ends.to_vec(), FOLLOWER_QUEUE);
-    spawn_reporting("the transfer follower", transfers.run(follower), report)
+    runtime.spawn("the transfer follower", transfers.run(follower))
 }
 
 fn start_dead_letters(
@@ -49,7 +49,7 @@ fn start_dead_letters(
     tail: &JournalTail<Ledger>,
     ends: &[Offset],
     deliveries: Deliveries,
-    report: &mpsc::Sender<anyhow::Error>,
+    runtime: &FollowerRuntime,
 ) -> JoinHandle<()> {
     let path = shared.directory.join("dead-letters.checkpoint");
     let mut checkpoint = Checkpoint::read(&path);
@@ -66,5 +66,5 @@ fn start_dead_letters(
     let (shards, log) = (shared.shards.clone(), shared.writer.clone());
     let letters = DeadLetterFollower { shards, log, deliveries, checkpoint_path: path };
     let follower = tail.follow("dead-letters", from, FOLLOWER_QUEUE);
-    spawn_reporting("the dead-letter follower", letters.run(checkpoint, follower), report)
+    runtime.spawn("the dead-letter follower", letters.run(checkpoint, follower))
 }

@@ -15,6 +15,7 @@
 //! does not get done in that time is done from the log by the next start.
 
 mod background;
+mod follower_runtime;
 mod health;
 mod journal;
 mod ledger_followers;
