@@ -38,7 +38,8 @@ use topology::ledger::{Ledger, schema_header};
 use topology::views::{PaymentViews, ViewStore};
 
 // As in the product.
-use mimalloc as _;
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const ID: SchemaId = SchemaId(7);
 const AT_MS: i64 = 1_767_323_045_678;

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
 use tokio::runtime::{Builder, Runtime};
 use topology::cli;
 use topology::logging::LoggingSettings;
 
-// A payment makes some 500 small allocations on several threads. Linking this replaces `malloc`
-// for our code and for the C libraries. As a `#[global_allocator]` it would ask for aligned memory
-// each time, which is slower.
-use mimalloc as _;
+// A payment makes some 500 small allocations, most of which another thread frees. With this crate
+// linked the C libraries allocate from it, too.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// A payment engine whose database is a Kafka log.
 ///

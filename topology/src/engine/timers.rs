@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use schemas::{Offset, Topic};
 
 use super::application::{DueTimer, EntryHeader, Source, StateError};
@@ -66,7 +67,7 @@ pub struct Barrier {
 pub struct TimerQueue {
     /// Sorted by due time, then id: the order in which they fire is the same on every machine.
     by_due: BTreeMap<(i64, Arc<str>), u64>,
-    by_id: HashMap<Arc<str>, TimerSetting>,
+    by_id: HashMap<Arc<str>, TimerSetting, RandomState>,
     barrier: Option<Barrier>,
     cleared_until_ms: Option<i64>,
 }
