@@ -148,12 +148,13 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         let mut since = self.parts.clock.monotonic();
         pass(CrashWindow::AfterCommit);
         let places = self.confirm(running, records, last).await?;
-        pass(CrashWindow::BeforeStore);
         self.status.end_phase(Phase::Confirm, &mut since, self.parts.clock.monotonic());
+        // They are in the log for good: whoever follows need not wait for the store.
+        self.hand_out(before, kept, &places)?;
+        pass(CrashWindow::BeforeStore);
         self.adopt(running, made, last)?;
         pass(CrashWindow::AfterBatch);
         self.status.end_phase(Phase::Store, &mut since, self.parts.clock.monotonic());
-        self.hand_out(before, kept, &places)?;
         self.status.count_transaction(entries);
         Ok(entries)
     }

@@ -1,6 +1,9 @@
 //! How `RocksDB` is used here: memory that all stores of a process share, and the options of a
 //! store and of its columns.
 
+use std::num::NonZero;
+use std::thread;
+
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, Options, WriteBufferManager};
 
 /// A write buffer of one column family: small, for every store has about six of them.
@@ -12,6 +15,48 @@ const INFO_LOG_BYTES: usize = 1 << 20;
 const INFO_LOG_FILES: usize = 2;
 /// Ten bits for each key: one lookup in a hundred of an absent key reads a block in vain.
 const BLOOM_BITS: f64 = 10.0;
+
+/// When the files of a column are merged, and how fast.
+///
+/// A merge writes the rows of a level again, whether few or many are added: the more come at once,
+/// the less it costs for each. And it may take its time: at full speed it took half of a core from
+/// those who decide, for seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct MergePace {
+    /// So many files wait for a merge. Whoever looks a row up asks the filter of each.
+    pub files: i32,
+    /// The first level that is merged into grows to so many bytes.
+    pub first_level_bytes: u64,
+    /// What flushes and merges of a database may write, in bytes per second and core of the
+    /// machine. Flushes go first. 48 MiB of a merge are some 0.15 s of a core.
+    pub bytes_per_core: i64,
+}
+
+/// How often the limiter gives out what may be written: the smaller, the smoother.
+const REFILL_MICROS: i64 = 10_000;
+/// `RocksDB`'s own: merges get a turn at least this seldom while flushes wait.
+const FAIRNESS: i32 = 10;
+
+impl MergePace {
+    /// Sets a database to it.
+    pub fn limit(self, database: &mut Options) {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let cores = i64::try_from(cores).unwrap_or(1);
+        database.set_ratelimiter(self.bytes_per_core * cores, REFILL_MICROS, FAIRNESS);
+    }
+
+    /// Sets a column to it. Writers are slowed down at the same distances as by default.
+    pub fn spread(self, column: &mut Options) {
+        column.set_level_zero_file_num_compaction_trigger(self.files);
+        column.set_level_zero_slowdown_writes_trigger(self.files * 5);
+        column.set_level_zero_stop_writes_trigger(self.files * 9);
+        column.set_max_bytes_for_level_base(self.first_level_bytes);
+    }
+}
+
+/// Of the stores: most rows are looked up, so fewer files than elsewhere.
+const STORE_MERGES: MergePace =
+    MergePace { files: 8, first_level_bytes: 512 << 20, bytes_per_core: 24 << 20 };
 
 /// The share of a write buffer that its own filter takes: every new payment is looked up once in
 /// vain, which costs a search of the buffer otherwise.
@@ -57,6 +102,7 @@ pub(super) fn database_options(memory: &StoreMemory) -> Options {
     options.set_max_log_file_size(INFO_LOG_BYTES);
     options.set_keep_log_file_num(INFO_LOG_FILES);
     options.set_paranoid_checks(true);
+    STORE_MERGES.limit(&mut options);
     options
 }
 
@@ -73,5 +119,6 @@ pub(super) fn column_options(memory: &StoreMemory) -> Options {
     options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
     options.set_memtable_whole_key_filtering(true);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    STORE_MERGES.spread(&mut options);
     options
 }

@@ -21,7 +21,7 @@ use schemas::{EntryHash, Offset, Partition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::rocks_options::{COMPRESSION, MEMTABLE_BLOOM};
+use crate::engine::rocks_options::{COMPRESSION, MEMTABLE_BLOOM, MergePace};
 use crate::engine::rocks_store::is_lock_held;
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
 use crate::engine::store::Reading;
@@ -42,8 +42,9 @@ const WRITE_BUFFERS_BYTES: usize = 96 << 20;
 const RECENT: RecentBounds = RecentBounds { weight: 16 << 20, writes: 16 };
 /// The longest that reading all rows may take: HTTP does not answer yet.
 const VERIFY_BOUND: Duration = Duration::from_secs(10);
-/// Files that wait before they are merged: fewer, larger merges.
-const FILES_BEFORE_MERGE: i32 = 8;
+/// Most rows are written once and looked up seldom.
+const MERGES: MergePace =
+    MergePace { files: 24, first_level_bytes: 1 << 30, bytes_per_core: 48 << 20 };
 
 pub(super) const META: &str = "meta";
 pub(super) const PAYMENTS: &str = "payments";
@@ -317,6 +318,7 @@ fn open(path: &Path) -> Result<DB, rocksdb::Error> {
     // Without a write-ahead log only this keeps rows and heads together.
     options.set_atomic_flush(true);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    MERGES.limit(&mut options);
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let columns = COLUMNS.map(|name| {
         let mut column = Options::default();
@@ -325,7 +327,7 @@ fn open(path: &Path) -> Result<DB, rocksdb::Error> {
         table.set_bloom_filter(10.0, false);
         column.set_block_based_table_factory(&table);
         column.set_write_buffer_size(WRITE_BUFFER_BYTES);
-        column.set_level_zero_file_num_compaction_trigger(FILES_BEFORE_MERGE);
+        MERGES.spread(&mut column);
         column.set_compression_per_level(&COMPRESSION);
         column.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM);
         column.set_memtable_whole_key_filtering(true);

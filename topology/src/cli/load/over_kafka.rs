@@ -17,7 +17,7 @@ use super::handover::{Handed, Handover, Job, Payer};
 use super::schedule::Due;
 
 /// How long a record waits for others to share a request with, as those of the API do.
-const LINGER: Duration = Duration::from_millis(8);
+const LINGER: Duration = Duration::from_millis(4);
 /// Payments that are due within this are sent together: waking up for each costs more than sending.
 const TICK: Duration = Duration::from_millis(1);
 /// How often a sender that waits looks whether it shall stop.

@@ -33,14 +33,14 @@ pub struct IngressLimits {
     pub in_flight: usize,
     /// How long a record is tried before its fate is unknown.
     pub timeout: Duration,
-    /// How long a record waits under load for others to share a request with. 8 ms saves half of
-    /// the CPU at 10,000 records/s and costs 2 ms of latency.
+    /// How long a record waits under load for others to share a request with. None costs twice the
+    /// CPU at 10,000 records/s, and 8 ms no less than 4.
     pub linger: Duration,
 }
 
 impl Default for IngressLimits {
     fn default() -> Self {
-        let linger = Duration::from_millis(8);
+        let linger = Duration::from_millis(4);
         Self { in_flight: 10_000, timeout: Duration::from_secs(4), linger }
     }
 }
