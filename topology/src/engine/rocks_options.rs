@@ -28,7 +28,7 @@ pub struct MergePace {
     /// The first level that is merged into grows to so many bytes.
     pub first_level_bytes: u64,
     /// What flushes and merges of a database may write, in bytes per second and core of the
-    /// machine. Flushes go first. 48 MiB of a merge are some 0.15 s of a core.
+    /// machine. Flushes go first. 32 MiB of a merge are some 0.1 s of a core.
     pub bytes_per_core: i64,
 }
 
@@ -56,7 +56,7 @@ impl MergePace {
 
 /// Of the stores: most rows are looked up, so fewer files than elsewhere.
 const STORE_MERGES: MergePace =
-    MergePace { files: 8, first_level_bytes: 512 << 20, bytes_per_core: 24 << 20 };
+    MergePace { files: 8, first_level_bytes: 512 << 20, bytes_per_core: 16 << 20 };
 
 /// The share of a write buffer that its own filter takes: every new payment is looked up once in
 /// vain, which costs a search of the buffer otherwise.

@@ -57,3 +57,42 @@ impl Drop for FollowerRuntime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_follower_goes_on_while_the_callers_of_the_api_have_their_runtime_busy() {
+        let (report, _reported) = mpsc::channel(1);
+        let runtime = FollowerRuntime::start(&report).expect("starts");
+        let (called, calls) = std::sync::mpsc::channel();
+        let follower = runtime.spawn("a follower", async move {
+            tokio::task::yield_now().await;
+            called.send(()).expect("somebody listens");
+            Ok::<(), Infallible>(())
+        });
+        // The only thread of this runtime does nothing else meanwhile.
+        calls.recv().expect("the follower runs elsewhere");
+        follower.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn a_follower_that_fails_or_panics_is_reported_by_its_name() {
+        let (report, mut reported) = mpsc::channel(2);
+        let runtime = FollowerRuntime::start(&report).expect("starts");
+        let failing = runtime.spawn("the first", async { Err(anyhow::anyhow!("superseded")) });
+        failing.await.expect("no panic");
+        assert_eq!(reported.recv().await.expect("a report").to_string(), "superseded");
+        let fails = std::hint::black_box(true);
+        let panicking = runtime.spawn("the second", async move {
+            assert!(!fails, "on purpose");
+            Ok::<(), Infallible>(())
+        });
+        panicking.await.expect("the panic is caught");
+        let told = reported.recv().await.expect("a report").to_string();
+        assert!(told.starts_with("the second panicked"), "{told}");
+    }
+}

@@ -44,7 +44,7 @@ const RECENT: RecentBounds = RecentBounds { weight: 16 << 20, writes: 16 };
 const VERIFY_BOUND: Duration = Duration::from_secs(10);
 /// Most rows are written once and looked up seldom.
 const MERGES: MergePace =
-    MergePace { files: 24, first_level_bytes: 1 << 30, bytes_per_core: 48 << 20 };
+    MergePace { files: 24, first_level_bytes: 1 << 30, bytes_per_core: 32 << 20 };
 
 pub(super) const META: &str = "meta";
 pub(super) const PAYMENTS: &str = "payments";
