@@ -65,7 +65,7 @@ crash_windows! {
         "Shard: the commit is acknowledged, not yet shown by the shard's own tail."
         "The journal has the batch, the store does not: it is restored.";
     BeforeStore "before_store"
-        "Shard: the commit is confirmed, the store knows nothing of it."
+        "Shard: the commit is confirmed and handed out, the store knows nothing of it."
         "The same.";
     StoreUnderWay "store_under_way"
         "Shard: the store is being written."
@@ -74,7 +74,7 @@ crash_windows! {
         "Shard: the store has the batch, the memory of the process does not."
         "Nothing is missing.";
     AfterBatch "after_batch"
-        "Shard: the batch is done, nobody was told."
+        "Shard: the batch is done, followers were told, callers maybe not."
         "Nothing is missing. The caller repeats with his key and gets that payment.";
     AfterFencing "after_fencing"
         "Takeover: the predecessor is fenced, nothing is read."
