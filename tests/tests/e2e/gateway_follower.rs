@@ -245,9 +245,10 @@ async fn a_gateway_that_is_killed_during_calls_agrees_with_the_ledger_in_the_end
 #[tokio::test(flavor = "multi_thread")]
 async fn outages_of_every_kind_end_with_every_payment_settled() {
     const SECONDS: f64 = 1.5;
+    const REST: Duration = Duration::from_millis(100);
     let installation = Installation::start_with("gateway-outages", &LENIENT_GATEWAY).await;
     let admin = installation.gateway_admin();
-    let load = Load::on(&installation).await;
+    let load = Load::on(&installation).await.resting(REST);
     load.while_doing(async {
         for kind in ["refuse", "hang", "5xx"] {
             load.accepts(15).await;

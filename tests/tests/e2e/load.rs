@@ -1,4 +1,5 @@
-//! Callers that pay without pause and never give a key up: the load under which things are killed.
+//! Callers that pay, without pause unless told otherwise, and never give a key up: the load under
+//! which things are killed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -33,6 +34,8 @@ pub struct Load {
     /// Of each process that they call, in turn.
     callers: Vec<Caller>,
     amounts: &'static [i64],
+    /// How long a caller rests after each payment.
+    rest: Duration,
     wallets: [Wallet; 2],
     accepted: RefCell<Vec<Accepted>>,
     is_over: Cell<bool>,
@@ -58,7 +61,14 @@ impl Load {
         let caller = &callers[0];
         let wallets = [caller.wallet_with(DEPOSIT).await, caller.wallet_with(DEPOSIT).await];
         let (accepted, is_over) = (RefCell::default(), Cell::new(false));
-        Self { callers, amounts, wallets, accepted, is_over }
+        Self { callers, amounts, rest: Duration::ZERO, wallets, accepted, is_over }
+    }
+
+    /// The same, with callers who rest after each payment. Without, the faster the machine the more
+    /// payments an outage of the gateway catches; beyond what its retry budget sends again in time,
+    /// payments fail, and rightly.
+    pub fn resting(self, rest: Duration) -> Self {
+        Self { rest, ..self }
     }
 
     /// Pays until `during` is over, then finishes what was begun.
@@ -97,6 +107,7 @@ impl Load {
             let answer = persist(caller, wallet, amount, &key).await;
             let payment_id = answer.payment_id().to_owned();
             self.accepted.borrow_mut().push(Accepted { payment_id, key, amount });
+            tokio::time::sleep(self.rest).await;
         }
     }
 
