@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 use tracing::error;
 use uuid::Uuid;
 
-use super::ground_truth::{Charge, FILE_NAME, GroundTruth, GroundTruthError, LinePosition};
+use super::ground_truth::{Charge, FILE_NAME, GroundTruth, GroundTruthError};
+use super::settled_keys::{SettledKey, SettledKeys};
 use super::tries::Tries;
 
 /// Most charges of one state directory: about 1 GiB of index.
@@ -37,16 +38,9 @@ struct OpenKey {
     claimed: bool,
 }
 
-/// A key with its charge.
-#[derive(Debug)]
-struct SettledKey {
-    position: LinePosition,
-    submissions: u32,
-}
-
 #[derive(Debug, Default)]
 struct Index {
-    settled: HashMap<KeyDigest, SettledKey>,
+    settled: SettledKeys,
     open: HashMap<KeyDigest, OpenKey>,
     failed_inquiries: HashMap<KeyDigest, u32>,
 }
@@ -166,7 +160,7 @@ impl ChargeBook {
             index.settled.insert(digest(&charge.idempotency_key), settled);
         })?;
         let tries = Tries::open(&file.0.join(file.1).with_extension("tries"), |key| {
-            let is_open = !index.settled.contains_key(&key);
+            let is_open = index.settled.get(key).is_none();
             if is_open {
                 index.open.entry(key).or_default().tries += 1;
             }
@@ -188,7 +182,7 @@ impl ChargeBook {
         let position = {
             let mut index = self.shared.index();
             let is_full = index.settled.len() >= MAX_CHARGES;
-            match index.settled.get_mut(&key) {
+            match index.settled.get_mut(key) {
                 Some(settled) => {
                     settled.submissions = settled.submissions.saturating_add(1);
                     settled.position
@@ -247,7 +241,7 @@ impl ChargeBook {
     pub fn find(&self, key: KeyDigest) -> io::Result<Found> {
         let position = {
             let index = self.shared.index();
-            match index.settled.get(&key) {
+            match index.settled.get(key) {
                 Some(settled) => settled.position,
                 None if index.open.get(&key).is_some_and(|open| open.claimed) => {
                     return Ok(Found::InUse);
@@ -273,7 +267,7 @@ impl ChargeBook {
     /// Forgets a key that has its charge, as gateways do after their retention: the next
     /// submission under it charges again. Says whether there was one.
     pub fn prune(&self, key: KeyDigest) -> bool {
-        self.shared.index().settled.remove(&key).is_some()
+        self.shared.index().settled.remove(key)
     }
 
     /// How many charges the book has.
@@ -284,7 +278,7 @@ impl ChargeBook {
     /// How often `key` was submitted since the start.
     pub fn submissions_of(&self, key: KeyDigest) -> u32 {
         let index = self.shared.index();
-        let settled = index.settled.get(&key).map(|settled| settled.submissions);
+        let settled = index.settled.get(key).map(|settled| settled.submissions);
         settled.or_else(|| Some(index.open.get(&key)?.submissions)).unwrap_or_default()
     }
 

@@ -74,7 +74,7 @@ pub struct Asked {
 }
 
 /// Where a charge's line stands in the file, without its line feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LinePosition {
     offset: u64,
     length: u32,

@@ -61,6 +61,7 @@ pub mod notifier;
 pub mod outage;
 mod refunds;
 mod routes;
+mod settled_keys;
 mod severable;
 mod submission;
 mod tries;
