@@ -46,6 +46,10 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.segment.bytes=268435456
+# Clients and broker share the cores: a request that waits for its turn costs less than waking one
+# of many threads for it.
+num.network.threads=1
+num.io.threads=1
 # A transaction left open by anyone pins every read_committed reader: bound it, and look often.
 transaction.max.timeout.ms=15000
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
