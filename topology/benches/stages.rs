@@ -181,6 +181,7 @@ impl Run {
             }
             let since = Instant::now();
             self.head.put(&mut changes);
+            self.positions.put(&mut changes);
             self.store.write(changes).expect("writes");
             lap(&mut writing, since);
         }

@@ -58,7 +58,7 @@ impl<'a> Writer<'a> {
     /// Writes what was kept back.
     pub fn finish(self) {
         for payment in &self.payments {
-            self.state.put(PAYMENTS, payment.id.as_bytes().to_vec(), encode_row(payment));
+            self.state.put(PAYMENTS, payment.id.as_bytes(), encode_row(payment));
         }
     }
 }
@@ -164,18 +164,18 @@ macro_rules! read_ledger {
 read_ledger!(Reader, Writer);
 
 impl Writer<'_> {
-    fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
+    fn put(&mut self, column: &'static str, key: &[u8], value: Vec<u8>) {
         self.state.put(column, key, value);
     }
 }
 
 impl WriteLedger for Writer<'_> {
     fn put_wallet(&mut self, wallet: Wallet) {
-        self.put(WALLETS, wallet.id.as_bytes().to_vec(), encode_row(&wallet));
+        self.put(WALLETS, wallet.id.as_bytes(), encode_row(&wallet));
     }
 
     fn put_account(&mut self, account: &Account, currency: Currency, state: AccountState) {
-        self.put(ACCOUNTS, account_key(account, currency), encode_row(&state));
+        self.put(ACCOUNTS, &account_key(account, currency), encode_row(&state));
     }
 
     fn put_payment(&mut self, payment: Payment) {
@@ -196,30 +196,29 @@ impl WriteLedger for Writer<'_> {
     }
 
     fn put_refund(&mut self, refund: Refund) {
-        self.put(REFUNDS, refund.id.as_bytes().to_vec(), encode_row(&refund));
+        self.put(REFUNDS, refund.id.as_bytes(), encode_row(&refund));
     }
 
     fn put_transfer(&mut self, transfer: Transfer) {
-        self.put(TRANSFERS, transfer.id.as_bytes().to_vec(), encode_row(&transfer));
+        self.put(TRANSFERS, transfer.id.as_bytes(), encode_row(&transfer));
     }
 
     fn put_receipt(&mut self, receipt: Receipt) {
-        self.put(RECEIPTS, receipt.transfer_id.as_bytes().to_vec(), encode_row(&receipt));
+        self.put(RECEIPTS, receipt.transfer_id.as_bytes(), encode_row(&receipt));
     }
 
     fn put_rail_fact(&mut self, fact: RailFact) {
         let key = reference_key(fact.wallet_id, &fact.rail, &fact.reference);
-        self.put(REFERENCES, key, encode_row(&fact.id));
-        self.put(FACTS, fact.id.as_bytes().to_vec(), encode_row(&fact));
+        self.put(REFERENCES, &key, encode_row(&fact.id));
+        self.put(FACTS, fact.id.as_bytes(), encode_row(&fact));
     }
 
     fn put_adopted_policy(&mut self, version: i64) {
-        self.put(POLICY, ADOPTED.to_vec(), encode_row(&version));
+        self.put(POLICY, ADOPTED, encode_row(&version));
     }
 
     fn put_orphan(&mut self, orphan: Orphan) {
-        let key = orphan.result.operation_id.as_bytes().to_vec();
-        self.put(ORPHANS, key, encode_row(&orphan));
+        self.put(ORPHANS, orphan.result.operation_id.as_bytes(), encode_row(&orphan));
     }
 
     fn remove_orphan(&mut self, id: OperationId) {
@@ -227,7 +226,7 @@ impl WriteLedger for Writer<'_> {
     }
 
     fn put_orphans(&mut self, count: u32) {
-        self.put(ORPHANS, ORPHAN_COUNT.to_vec(), encode_row(&count));
+        self.put(ORPHANS, ORPHAN_COUNT, encode_row(&count));
     }
 }
 

@@ -260,7 +260,7 @@ pub trait ReadState {
 /// State that an entry may change.
 pub trait WriteState: ReadState {
     /// Sets the value of a key.
-    fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>);
+    fn put(&mut self, column: &'static str, key: &[u8], value: Vec<u8>);
 
     /// Removes a key; absent is fine.
     fn delete(&mut self, column: &'static str, key: &[u8]);

@@ -382,6 +382,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         let Made { mut changes, mut head, positions, headers, .. } = made;
         head.applied = Some(last);
         head.put(&mut changes);
+        positions.put(&mut changes);
         pass_alongside(CrashWindow::StoreUnderWay);
         self.parts.store.write(changes)?;
         pass(CrashWindow::AfterStore);

@@ -5,7 +5,7 @@
 use schemas::{Offset, Topic};
 
 use super::application::{Application, EntryHeader, Source, StateError, WriteState};
-use super::overlay::Overlay;
+use super::overlay::{Changes, Overlay};
 use super::store::{POSITIONS, Store, TIMERS};
 use super::timers::TimerSetting;
 
@@ -40,6 +40,13 @@ impl Positions {
     pub fn advance(&mut self, topic: Topic, handled: Offset) {
         if let Some(index) = input_index(topic) {
             self.next[index] = handled.next();
+        }
+    }
+
+    /// Adds them to the changes of their own batch.
+    pub fn put(&self, changes: &mut Changes) {
+        for (topic, next) in self.iter().filter(|(_, next)| *next > Offset::ZERO) {
+            changes.put(POSITIONS, topic.label().as_bytes(), next.number().to_be_bytes().to_vec());
         }
     }
 
@@ -81,8 +88,6 @@ pub fn fold<A: Application, S: Store>(
                     "{topic} {offset} was handled before"
                 )));
             }
-            let next = offset.next().number().to_be_bytes();
-            overlay.put(POSITIONS, topic.label().as_bytes().to_vec(), next.to_vec());
         }
         Source::Timer { id, .. } => overlay.delete(TIMERS, id.as_bytes()),
     }
@@ -90,7 +95,7 @@ pub fn fold<A: Application, S: Store>(
         match change.due_ms {
             Some(due_ms) => {
                 let setting = TimerSetting { generation: change.generation, due_ms };
-                overlay.put(TIMERS, change.id.as_bytes().to_vec(), setting.to_bytes());
+                overlay.put(TIMERS, change.id.as_bytes(), setting.to_bytes());
             }
             None => overlay.delete(TIMERS, change.id.as_bytes()),
         }

@@ -6,7 +6,7 @@
 //! through: entry, then transaction, then store.
 
 use super::application::{ReadState, StateError, WriteState};
-use super::rows::{Change, Rows};
+use super::rows::{Change, Key, Rows};
 use super::store::Store;
 
 /// The changes of the entries accepted so far, and of the one under way.
@@ -14,14 +14,14 @@ use super::store::Store;
 pub struct Changes {
     accepted: Rows,
     /// An entry touches about ten keys: searching a list from its end beats hashing.
-    entry: Vec<(&'static str, Vec<u8>, Change)>,
+    entry: Vec<(&'static str, Key, Change)>,
 }
 
 impl Changes {
     /// Keeps what the entry under way changed.
     pub fn accept(&mut self) {
         for (column, key, change) in self.entry.drain(..) {
-            self.accepted.insert(column, key, change);
+            self.accepted.insert_key(column, key, change);
         }
     }
 
@@ -41,12 +41,12 @@ impl Changes {
     }
 
     /// Sets a key, outside of any entry.
-    pub fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
+    pub fn put(&mut self, column: &'static str, key: &[u8], value: Vec<u8>) {
         self.accepted.insert(column, key, Some(value));
     }
 
     /// Removes a key, outside of any entry.
-    pub fn delete(&mut self, column: &'static str, key: Vec<u8>) {
+    pub fn delete(&mut self, column: &'static str, key: &[u8]) {
         self.accepted.insert(column, key, None);
     }
 
@@ -57,7 +57,7 @@ impl Changes {
 
     fn find(&self, column: &'static str, key: &[u8]) -> Option<&Change> {
         // Keys differ in length, mostly: they are told apart faster than columns.
-        let of_entry = self.entry.iter().rev().find(|(c, k, _)| k == key && *c == column);
+        let of_entry = self.entry.iter().rev().find(|(c, k, _)| k[..] == *key && *c == column);
         of_entry.map(|(_, _, change)| change).or_else(|| self.accepted.get(column, key))
     }
 }
@@ -90,12 +90,12 @@ impl<S: Store> ReadState for Overlay<'_, S> {
 }
 
 impl<S: Store> WriteState for Overlay<'_, S> {
-    fn put(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
-        self.changes.entry.push((column, key, Some(value)));
+    fn put(&mut self, column: &'static str, key: &[u8], value: Vec<u8>) {
+        self.changes.entry.push((column, Key::from_slice(key), Some(value)));
     }
 
     fn delete(&mut self, column: &'static str, key: &[u8]) {
-        self.changes.entry.push((column, key.to_vec(), None));
+        self.changes.entry.push((column, Key::from_slice(key), None));
     }
 }
 
@@ -110,9 +110,9 @@ mod tests {
     fn an_entry_shows_through_until_it_is_discarded() {
         let store = MemoryStore::new(&[COLUMN]);
         let mut changes = Changes::default();
-        changes.put(COLUMN, b"a".to_vec(), b"1".to_vec());
+        changes.put(COLUMN, b"a", b"1".to_vec());
         let mut overlay = Overlay::new(&store, &mut changes);
-        overlay.put(COLUMN, b"a".to_vec(), b"2".to_vec());
+        overlay.put(COLUMN, b"a", b"2".to_vec());
         overlay.delete(COLUMN, b"b");
         assert_eq!(overlay.get(COLUMN, b"a"), Ok(Some(b"2".to_vec())));
         changes.discard_entry();
@@ -125,7 +125,7 @@ mod tests {
     fn a_deletion_hides_what_the_store_has() {
         let store = MemoryStore::new(&[COLUMN]);
         let mut first = Changes::default();
-        first.put(COLUMN, b"a".to_vec(), b"1".to_vec());
+        first.put(COLUMN, b"a", b"1".to_vec());
         store.write(first).expect("memory never fails");
         let mut changes = Changes::default();
         let mut overlay = Overlay::new(&store, &mut changes);

@@ -221,6 +221,7 @@ impl<A: Application, L: Log, S: Store, C: Clock> Shard<A, L, S, C> {
         if restore.chunk_entries > 0 {
             let mut changes = std::mem::take(&mut restore.changes);
             restore.head.put(&mut changes);
+            restore.positions.put(&mut changes);
             self.parts.store.write(changes)?;
             pass(CrashWindow::AfterRestoreChunk);
             self.status.count_restored(restore.chunk_entries);

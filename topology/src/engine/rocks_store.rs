@@ -166,7 +166,7 @@ impl RocksStore {
             (None, Some(_)) => wrong("it does not say whose it is"),
             (None, None) => {
                 let mut changes = Changes::default();
-                changes.put(META, IDENTITY_KEY.to_vec(), wanted.into_bytes());
+                changes.put(META, IDENTITY_KEY, wanted.into_bytes());
                 self.write(changes).and_then(|()| self.flush()).map_err(text)
             }
         }
@@ -406,7 +406,7 @@ mod tests {
 
     fn put(store: &RocksStore, key: &str, value: &str) {
         let mut changes = Changes::default();
-        changes.put("counters", key.into(), value.into());
+        changes.put("counters", key.as_bytes(), value.into());
         store.write(changes).expect("writes");
     }
 
@@ -471,7 +471,7 @@ mod tests {
             let root = tempfile::tempdir().expect("a directory");
             let directory = root.path().join("shard");
             let mut changes = Changes::default();
-            changes.put("counters", b"a".to_vec(), b"1".to_vec());
+            changes.put("counters", b"a", b"1".to_vec());
             head(9).put(&mut changes);
             open(&directory, 0).write(changes).expect("writes");
             alter(&directory, column, lost, found);
@@ -545,7 +545,7 @@ mod tests {
         for key in ["a", "c", "e"] {
             put(&disk, key, "1");
             let mut changes = Changes::default();
-            changes.put("counters", key.into(), b"1".to_vec());
+            changes.put("counters", key.as_bytes(), b"1".to_vec());
             memory.write(changes).expect("writes");
         }
         for (start, wanted) in [

@@ -9,6 +9,11 @@
 use std::collections::HashMap;
 use std::mem;
 
+use smallvec::SmallVec;
+
+/// A key. Most are short: they stand where they are looked up, without an allocation of their own.
+pub type Key = SmallVec<[u8; 48]>;
+
 /// What a set of changes holds for a key: a value, or that the key is gone.
 pub type Change = Option<Vec<u8>>;
 
@@ -18,8 +23,8 @@ pub type Row<'a> = (&'a [u8], Option<&'a [u8]>);
 #[derive(Debug, Default)]
 struct Column {
     name: &'static str,
-    changed: HashMap<Vec<u8>, Change, foldhash::fast::RandomState>,
-    appended: Vec<(Vec<u8>, Vec<u8>)>,
+    changed: HashMap<Key, Change, foldhash::fast::RandomState>,
+    appended: Vec<(Key, Vec<u8>)>,
 }
 
 /// Changed rows, by column.
@@ -32,15 +37,20 @@ pub struct Rows {
 
 impl Rows {
     /// Sets a key, or removes it.
-    pub fn insert(&mut self, column: &'static str, key: Vec<u8>, change: Change) {
+    pub fn insert(&mut self, column: &'static str, key: &[u8], change: Change) {
+        self.insert_key(column, Key::from_slice(key), change);
+    }
+
+    /// Sets a key, or removes it.
+    pub(super) fn insert_key(&mut self, column: &'static str, key: Key, change: Change) {
         self.weight += key.len() + change.as_ref().map_or(0, Vec::len);
         self.column(column).changed.insert(key, change);
     }
 
     /// Sets a key that is set this once, and not found by [`Self::get`].
-    pub fn append(&mut self, column: &'static str, key: Vec<u8>, value: Vec<u8>) {
+    pub fn append(&mut self, column: &'static str, key: &[u8], value: Vec<u8>) {
         self.weight += key.len() + value.len();
-        self.column(column).appended.push((key, value));
+        self.column(column).appended.push((Key::from_slice(key), value));
     }
 
     /// What is known of a key; `None` when nothing is.
@@ -55,7 +65,7 @@ impl Rows {
 
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.columns.is_empty()
+        self.columns.iter().all(|column| column.changed.is_empty() && column.appended.is_empty())
     }
 
     /// Takes over what `newer` knows.
@@ -63,13 +73,18 @@ impl Rows {
         self.weight += newer.weight;
         for newer in newer.columns {
             let column = self.column(newer.name);
-            if column.changed.is_empty() {
-                column.changed = newer.changed;
-            } else {
-                column.changed.extend(newer.changed);
-            }
+            column.changed.extend(newer.changed);
             column.appended.extend(newer.appended);
         }
+    }
+
+    /// Forgets everything, but not how much room it took.
+    fn clear(&mut self) {
+        for column in &mut self.columns {
+            column.changed.clear();
+            column.appended.clear();
+        }
+        self.weight = 0;
     }
 
     /// All rows, column by column, in the order of their keys: a database takes them fastest so.
@@ -131,7 +146,7 @@ impl RecentRows {
 
     /// It was read from the database, and may be read again.
     pub fn note_read(&mut self, column: &'static str, key: &[u8], value: &[u8]) {
-        self.written.insert(column, key.to_vec(), Some(value.to_vec()));
+        self.written.insert(column, key, Some(value.to_vec()));
     }
 
     /// What is not written yet.
@@ -141,7 +156,8 @@ impl RecentRows {
 
     /// It has been written.
     pub fn note_written(&mut self) {
-        self.written = mem::take(&mut self.unwritten);
+        mem::swap(&mut self.written, &mut self.unwritten);
+        self.unwritten.clear();
         self.writes = 0;
     }
 
@@ -161,7 +177,7 @@ mod tests {
         let mut rows = Rows::default();
         for (key, value) in of {
             let change = value.map(|value| value.as_bytes().to_vec());
-            rows.insert(COLUMN, key.as_bytes().to_vec(), change);
+            rows.insert(COLUMN, key.as_bytes(), change);
         }
         rows
     }
@@ -180,9 +196,9 @@ mod tests {
     #[test]
     fn what_is_appended_is_written_in_its_place_and_not_looked_up() {
         let mut all = rows(&[("b", Some("1"))]);
-        all.append(COLUMN, b"c".to_vec(), b"2".to_vec());
+        all.append(COLUMN, b"c", b"2".to_vec());
         let mut newer = Rows::default();
-        newer.append(COLUMN, b"a".to_vec(), b"3".to_vec());
+        newer.append(COLUMN, b"a", b"3".to_vec());
         all.absorb(newer);
         assert_eq!(all.get(COLUMN, b"c"), None);
         let wanted: Vec<Row<'_>> = vec![(b"a", Some(b"3")), (b"b", Some(b"1")), (b"c", Some(b"2"))];

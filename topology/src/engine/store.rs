@@ -171,7 +171,7 @@ impl Head {
         value.extend_from_slice(&self.seq.to_be_bytes());
         value.extend_from_slice(&self.at_ms.to_be_bytes());
         value.extend_from_slice(self.hash.as_bytes());
-        changes.put(META, HEAD_KEY.to_vec(), value);
+        changes.put(META, HEAD_KEY, value);
     }
 
     /// The head of a store; `None` when nothing was applied to it yet.

@@ -193,6 +193,7 @@ impl<A: Application> TestDriver<A> {
             let applied = Some(record.position.offset);
             head = Head { applied, seq, hash, at_ms: header.at_ms };
             head.put(&mut changes);
+            positions.put(&mut changes);
             store.write(changes)?;
         }
         Ok(digest(&store)?)

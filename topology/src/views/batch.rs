@@ -78,11 +78,12 @@ fn unreadable(error: &ViewStoreError) -> StateError {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(store: &'a ViewStore) -> Self {
+    /// For so many entries.
+    pub fn new(store: &'a ViewStore, entries: usize) -> Self {
         Self {
             store,
             rows: Rows::default(),
-            payments: HashMap::default(),
+            payments: HashMap::with_capacity_and_hasher(entries, RandomState::default()),
             wallets: HashMap::default(),
             refunds: BTreeMap::new(),
             transfers: BTreeMap::new(),
@@ -119,7 +120,7 @@ impl<'a> Batch<'a> {
             match before {
                 None => {
                     for key in index_keys(&row) {
-                        self.rows.append(PAYMENT_INDEX, key, Vec::new());
+                        self.rows.append(PAYMENT_INDEX, &key, Vec::new());
                     }
                 }
                 Some(before) => self.index_doubt(before, &row),
@@ -134,15 +135,14 @@ impl<'a> Batch<'a> {
         self.deposits.extend(changes.deposits.into_iter().map(|row| (row.id, row)));
         self.withdrawals.extend(changes.withdrawals.into_iter().map(|row| (row.id, row)));
         for row in &changes.transfer_credits {
-            let key = row.transfer_id.as_bytes().to_vec();
-            self.rows.insert(TRANSFER_CREDITS, key, Some(encode_row(row)));
+            self.rows.insert(TRANSFER_CREDITS, row.transfer_id.as_bytes(), Some(encode_row(row)));
         }
         for row in &changes.suspense {
-            self.rows.insert(SUSPENSE, suspense::key(row), Some(encode_row(row)));
+            self.rows.insert(SUSPENSE, &suspense::key(row), Some(encode_row(row)));
         }
         for row in &changes.movements {
             let key = movement_key(row.wallet_id, row.position.offset.number());
-            self.rows.append(MOVEMENTS, key, encode_row(row));
+            self.rows.append(MOVEMENTS, &key, encode_row(row));
         }
         timeline::put(&mut self.rows, &changes.timeline);
         let head = ViewHead { offset: position.offset, seq: entry.seq, hash };
@@ -152,40 +152,41 @@ impl<'a> Batch<'a> {
 
     /// Keeps the index of payments in doubt. None begins in doubt.
     fn index_doubt(&mut self, before: PaymentStatus, row: &PaymentRow) {
-        match (is_in_doubt(before), is_in_doubt(row.status)) {
-            (false, true) => self.rows.insert(PAYMENT_INDEX, payment_key(row.id), Some(Vec::new())),
-            (true, false) => self.rows.insert(PAYMENT_INDEX, payment_key(row.id), None),
-            (true, true) | (false, false) => {}
-        }
+        let change = match (is_in_doubt(before), is_in_doubt(row.status)) {
+            (false, true) => Some(Vec::new()),
+            (true, false) => None,
+            (true, true) | (false, false) => return,
+        };
+        self.rows.insert(PAYMENT_INDEX, &payment_key(row.id), change);
     }
 
     /// Writes everything at once.
     pub fn commit(mut self) -> Result<(), ViewStoreError> {
         for row in self.payments.values() {
-            self.rows.insert(PAYMENTS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            self.rows.insert(PAYMENTS, row.id.as_bytes(), Some(encode_row(row)));
         }
         for row in self.wallets.values() {
-            self.rows.insert(WALLETS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            self.rows.insert(WALLETS, row.id.as_bytes(), Some(encode_row(row)));
         }
         for row in self.refunds.values() {
-            self.rows.insert(REFUNDS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            self.rows.insert(REFUNDS, row.id.as_bytes(), Some(encode_row(row)));
             let is_in_doubt = is_refund_in_doubt(row.status);
-            self.rows.insert(PAYMENT_INDEX, refund_key(row.id), is_in_doubt.then(Vec::new));
+            self.rows.insert(PAYMENT_INDEX, &refund_key(row.id), is_in_doubt.then(Vec::new));
         }
         for row in self.transfers.values() {
-            self.rows.insert(TRANSFERS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            self.rows.insert(TRANSFERS, row.id.as_bytes(), Some(encode_row(row)));
             let is_held = row.status == TransferStatus::Held;
-            self.rows.insert(TRANSFER_HOLDS, transfer_holds::key(row), is_held.then(Vec::new));
+            self.rows.insert(TRANSFER_HOLDS, &transfer_holds::key(row), is_held.then(Vec::new));
         }
         for row in self.deposits.values() {
-            self.rows.insert(DEPOSITS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            self.rows.insert(DEPOSITS, row.id.as_bytes(), Some(encode_row(row)));
         }
         for row in self.withdrawals.values() {
-            self.rows.insert(WITHDRAWALS, row.id.as_bytes().to_vec(), Some(encode_row(row)));
+            self.rows.insert(WITHDRAWALS, row.id.as_bytes(), Some(encode_row(row)));
         }
         for (partition, head) in &self.heads {
             let (key, value) = head_row(*partition, head);
-            self.rows.insert(META, key, Some(value));
+            self.rows.insert(META, &key, Some(value));
         }
         self.store.write(self.rows)
     }

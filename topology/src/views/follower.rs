@@ -49,7 +49,7 @@ pub fn apply(views: &PaymentViews, entries: &[Arc<Tailed<Entry>>]) -> Result<(),
     }
     let began = hops::begin();
     let mut heads = views.heads();
-    let mut batch = Batch::new(&views.store);
+    let mut batch = Batch::new(&views.store, entries.len());
     for tailed in entries {
         let partition = tailed.position.partition;
         check_link(views, heads.get(&partition), &tailed.entry)?;

@@ -20,7 +20,7 @@ const MAX_ROWS: usize = 20_000;
 /// Adds rows to those of a batch.
 pub(super) fn put(rows: &mut Rows, timeline: &[TimelineRow]) {
     for row in timeline {
-        rows.append(TIMELINE, key(row.position).to_vec(), encode_row(row));
+        rows.append(TIMELINE, &key(row.position), encode_row(row));
     }
 }
 

@@ -194,7 +194,7 @@ impl Application for Tally {
 
     fn evolve(&self, state: &mut dyn WriteState, entry: &Entry) -> Result<(), StateError> {
         let balance = counter(state, &entry.key)? + entry.added;
-        state.put(COUNTERS, entry.key.as_bytes().to_vec(), balance.to_be_bytes().to_vec());
+        state.put(COUNTERS, entry.key.as_bytes(), balance.to_be_bytes().to_vec());
         if balance != entry.balance || entry.note == "contradict" {
             return Err(StateError::Contradiction(format!("{balance} is not {}", entry.balance)));
         }
