@@ -4,7 +4,10 @@
 use std::num::NonZero;
 use std::thread;
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, Options, WriteBufferManager};
+use rocksdb::{
+    BlockBasedOptions, Cache, DBCompactionStyle, DBCompressionType, Options,
+    UniversalCompactOptions, WriteBufferManager,
+};
 
 /// A write buffer of one column family: small, for every store has about six of them.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
@@ -25,12 +28,30 @@ const BLOOM_BITS: f64 = 10.0;
 pub struct MergePace {
     /// So many files wait for a merge. Whoever looks a row up asks the filter of each.
     pub files: i32,
-    /// The first level that is merged into grows to so many bytes.
-    pub first_level_bytes: u64,
+    /// What they become.
+    pub into: MergedInto,
     /// What flushes and merges of a database may write, in bytes per second and core of the
     /// machine. Flushes go first. 32 MiB of a merge are some 0.1 s of a core.
     pub bytes_per_core: i64,
 }
+
+/// What merged files become.
+#[derive(Debug, Clone, Copy)]
+pub enum MergedInto {
+    /// Levels, each ten times as large as the one before: few files to look into, and each row is
+    /// written again some ten times for each level.
+    Levels {
+        /// The first grows to so many bytes.
+        first_bytes: u64,
+    },
+    /// One of files of a like size: each row is written again two or three times in its life. Some
+    /// twice as many files as wait for a merge are there to look into.
+    LikeSizes,
+}
+
+/// Merging all files into one drops what is outdated. Where rows come to stay there is little of
+/// it: percent of the oldest file that the others come to before that is done.
+const MAX_NEWER_PERCENT: i32 = 1000;
 
 /// How often the limiter gives out what may be written: the smaller, the smoother.
 const REFILL_MICROS: i64 = 10_000;
@@ -50,13 +71,24 @@ impl MergePace {
         column.set_level_zero_file_num_compaction_trigger(self.files);
         column.set_level_zero_slowdown_writes_trigger(self.files * 5);
         column.set_level_zero_stop_writes_trigger(self.files * 9);
-        column.set_max_bytes_for_level_base(self.first_level_bytes);
+        match self.into {
+            MergedInto::Levels { first_bytes } => column.set_max_bytes_for_level_base(first_bytes),
+            MergedInto::LikeSizes => {
+                let mut sizes = UniversalCompactOptions::default();
+                sizes.set_max_size_amplification_percent(MAX_NEWER_PERCENT);
+                column.set_compaction_style(DBCompactionStyle::Universal);
+                column.set_universal_compaction_options(&sizes);
+            }
+        }
     }
 }
 
 /// Of the stores: most rows are looked up, so fewer files than elsewhere.
-const STORE_MERGES: MergePace =
-    MergePace { files: 8, first_level_bytes: 512 << 20, bytes_per_core: 16 << 20 };
+const STORE_MERGES: MergePace = MergePace {
+    files: 8,
+    into: MergedInto::Levels { first_bytes: 512 << 20 },
+    bytes_per_core: 16 << 20,
+};
 
 /// The share of a write buffer that its own filter takes: every new payment is looked up once in
 /// vain, which costs a search of the buffer otherwise.

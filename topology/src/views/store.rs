@@ -21,7 +21,7 @@ use schemas::{EntryHash, Offset, Partition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::rocks_options::{COMPRESSION, MEMTABLE_BLOOM, MergePace};
+use crate::engine::rocks_options::{COMPRESSION, MEMTABLE_BLOOM, MergePace, MergedInto};
 use crate::engine::rocks_store::is_lock_held;
 use crate::engine::rows::{RecentBounds, RecentRows, Rows};
 use crate::engine::store::Reading;
@@ -44,7 +44,7 @@ const RECENT: RecentBounds = RecentBounds { weight: 16 << 20, writes: 16 };
 const VERIFY_BOUND: Duration = Duration::from_secs(10);
 /// Most rows are written once and looked up seldom.
 const MERGES: MergePace =
-    MergePace { files: 24, first_level_bytes: 1 << 30, bytes_per_core: 32 << 20 };
+    MergePace { files: 24, into: MergedInto::LikeSizes, bytes_per_core: 32 << 20 };
 
 pub(super) const META: &str = "meta";
 pub(super) const PAYMENTS: &str = "payments";
@@ -279,7 +279,6 @@ impl ViewStore {
     }
 }
 
-/// The key of a partition's head.
 impl Drop for ViewStore {
     fn drop(&mut self) {
         if let Err(error) = self.flush() {
@@ -291,6 +290,7 @@ impl Drop for ViewStore {
 /// A row of a column, or why it cannot be read.
 pub(super) type Scanned = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>;
 
+/// The row of a partition's head: its key and its value.
 pub(super) fn head_row(partition: Partition, head: &ViewHead) -> (Vec<u8>, Vec<u8>) {
     (partition.number().to_be_bytes().to_vec(), encode_row(head))
 }
